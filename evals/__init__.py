@@ -1,0 +1,1 @@
+"""The instrument: runs any memory ("arm") over the same conversations and questions, and reports how it did."""

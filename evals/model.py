@@ -1,0 +1,131 @@
+"""The nouns of the harness: what an arm is given, what it gives back, and what a task asks.
+
+An arm sees a sample's `items` in order and then its probes' `Query`s. It never sees `Probe.expect`, the gold,
+which only scorers read. Refs name the source items, so that what an arm recalls can be traced to what was said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Something that was said or written. `at` is when; `origin` follows `role` unless given."""
+
+    ref: str
+    session: str
+    role: str
+    text: str
+    at: datetime
+    speaker: str | None = None
+    origin: str | None = None
+    modality: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A declared relation between items: `new` supersedes, amends or retracts `old`, on somebody's word.
+
+    Arms without chains ignore it; the words that carry it reach them as turns like everybody else.
+    """
+
+    relation: str
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    at: datetime
+    reason: str
+
+
+Item = Turn | Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question as an arm sees it. `now` is the question's own time; `as_of` asks what was held then."""
+
+    text: str
+    now: datetime
+    k: int = 10
+    budget: int | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question with its gold answer. `expect` is for scorers only."""
+
+    id: str
+    query: Query
+    expect: Mapping[str, Any]
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One conversation or document set with its probes. `cluster` groups what is not independent."""
+
+    id: str
+    cluster: str
+    items: tuple[Item, ...]
+    probes: tuple[Probe, ...]
+    extras: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """One thing an arm brought back. `refs` are the source items it claims to come from, best first.
+
+    `modality` is None where the arm has no such field; `current` is False where the arm marks it as history.
+    """
+
+    text: str
+    refs: tuple[str, ...] = ()
+    modality: str | None = None
+    current: bool = True
+    score: float | None = None
+    quote: str | None = None
+    confidence: float | None = None
+    origin: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens spent for one purpose: write, inject, retrieve, compress, judge. The counter is named."""
+
+    purpose: str
+    tokens: int
+    counter: str
+    model: str | None = None
+
+
+class Arm(Protocol):
+    """A memory system under evaluation. One instance serves one sample, in an empty `workdir` of its own."""
+
+    name: str
+    version: str
+    settings: Mapping[str, Any]
+
+    def open(self, workdir: Path, sample: Sample) -> None: ...
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        """Take the items in order; return how many writes reached the memory."""
+        ...
+
+    def inject(self, now: datetime) -> str:
+        """The text this memory puts into a prompt at session start, before any question ('' if none)."""
+        ...
+
+    def recall(self, query: Query) -> list[Recalled]: ...
+
+    def spent(self) -> Sequence[Tokens]:
+        """Every token booked so far, by purpose."""
+        ...
+
+    def close(self) -> None: ...

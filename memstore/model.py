@@ -1,0 +1,233 @@
+"""The nouns of memstore: closed sets and frozen records, with no behaviour beyond their own shape.
+
+Everything here is immutable. An `Event` is what was said, word for word; a `Fact` is a statement derived
+from it; a `Transition` is something that happened to facts; a `Recollection` is the answer to a query.
+Times are aware datetimes in UTC. Offsets count Unicode code points of the stored text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Modality(StrEnum):
+    """Epistemic status: what the words themselves claim to be doing."""
+
+    DECISION = "decision"
+    OPTION_CONSIDERED = "option_considered"
+    HYPOTHESIS = "hypothesis"
+    QUESTION = "question"
+    OBSERVATION = "observation"
+
+
+class Kind(StrEnum):
+    """What a fact is about. `feedback` holds corrections and confirmations alike."""
+
+    USER = "user"
+    FEEDBACK = "feedback"
+    PROJECT = "project"
+    REFERENCE = "reference"
+
+
+class Origin(StrEnum):
+    """Who said it. Its standing is `memstore.policy.authority(origin)`."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+    DOCUMENT = "document"
+    SYSTEM = "system"
+
+
+class Status(StrEnum):
+    """Where a fact stands at a moment. Derived from transitions and the clock, never written by hand."""
+
+    LIVE = "live"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    RETRACTED = "retracted"
+    SUSPECT = "suspect"
+    FORGOTTEN = "forgotten"
+
+
+class Change(StrEnum):
+    """The kinds of transition. Every one but FORGOTTEN can be reverted by a REVERTED transition."""
+
+    SUPERSEDED = "superseded"
+    AMENDED = "amended"
+    RETRACTED = "retracted"
+    CONFIRMED = "confirmed"
+    FLAGGED = "flagged"
+    REVALIDATED = "revalidated"
+    REVERTED = "reverted"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One verbatim item of the source. Identified by (scope, session, ref); without a ref, by role, time and hash."""
+
+    id: str
+    scope: str
+    session: str
+    ref: str | None
+    role: str
+    origin: Origin
+    at: datetime
+    recorded_at: datetime
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`[start, end)` code points of one event's text."""
+
+    event_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a fact came from: `quote == event.text[start:end]`, derived by `extractor`."""
+
+    event_id: str
+    ref: str | None
+    session: str
+    role: str
+    origin: Origin
+    at: datetime
+    start: int
+    end: int
+    quote: str
+    extractor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A statement held in memory. Immutable: what happens to it later is in its transitions.
+
+    `probability` is how sure the tagger was of the modality, in [0, 1]. `expires_at` is None for a fact
+    without a lifetime. `conflicts` are the refusals recorded when this fact was remembered.
+    """
+
+    id: str
+    scope: str
+    key: str | None
+    text: str
+    modality: Modality
+    kind: Kind
+    origin: Origin
+    said_at: datetime
+    recorded_at: datetime
+    valid_from: datetime
+    valid_to: datetime | None
+    expires_at: datetime | None
+    probability: float
+    provenance: tuple[Provenance, ...]
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Something that happened to facts: `new` replaced (or amended …) `old`, at a time, for a reason."""
+
+    id: str
+    scope: str
+    change: Change
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    at: datetime
+    reason: str
+    event_id: str | None
+    reverts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A transition that policy refused (invariant 6). Both facts stay; the clash is kept to be reviewed."""
+
+    id: str
+    scope: str
+    change: Change
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    at: datetime
+    reason: str
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recollection:
+    """One answer to a query, with its standing. `replaces` are the texts this fact took the place of."""
+
+    fact_id: str
+    text: str
+    modality: Modality
+    kind: Kind
+    origin: Origin
+    authority: int
+    binding: bool
+    status: Status
+    confidence: float
+    recorded_at: datetime
+    valid_from: datetime
+    said_at: datetime
+    expires_at: datetime | None
+    provenance: tuple[Provenance, ...]
+    replaces: tuple[str, ...]
+    score: float
+    tokens: int
+    why: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReport:
+    """What a capture did: counts, and the lines or turns that were passed over, with the reason."""
+
+    events: int
+    facts: int
+    corroborated: int
+    skipped: Mapping[str, int]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing `verify` found wrong: what kind, in which record, and what to do."""
+
+    code: str
+    record: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What `forget` did. `pending` while an open reader still pins old pages."""
+
+    id: str
+    scope: str
+    at: datetime
+    reason: str
+    events: tuple[str, ...]
+    facts: tuple[str, ...]
+    pending: bool
+    out_of_reach: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens booked for one purpose. `cost_usd` is None when the price is not known, never 0."""
+
+    at: datetime
+    purpose: str
+    model: str
+    counter: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    price_date: str | None

@@ -1,0 +1,18 @@
+"""Shared fixtures. What needs the full evaluation data skips without it, and says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The directory of full evaluation data, beside the checkout; a plain clone does not have it."""
+    path = REPOSITORY.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("full evaluation data (../shared/data) is not part of the repository")
+    return path
