@@ -2,15 +2,27 @@
 
 An arm sees a sample's `items` in order and then its probes' `Query`s. It never sees `Probe.expect`, the gold,
 which only scorers read. Refs name the source items, so that what an arm recalls can be traced to what was said.
+
+A metric is named `family/measure@k` (`retrieval/recall_any@5`, `modality/false_decision`, `answer/correct`); its
+value is a float, or None where the probe says nothing about it: unscored, which is never 0. Retrieval scores and
+answer scores are different families and never share a column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+
+class EvalError(Exception):
+    """What went wrong and what to do, in one line. The command line prints it and exits with 1."""
+
+
+class DataMissing(EvalError):
+    """A task's data is not where it was looked for; the message says where to get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +117,69 @@ class Tokens:
     model: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an arm gave for one probe: what it recalled, best first, and what it had put into the prompt before.
+
+    `ranked` is False where the arm hands over everything it holds, in source order: a cut at k then measures
+    nothing, so scorers of rank leave it unscored. `error` is one line where the arm failed; such a probe is unscored.
+    """
+
+    probe_id: str
+    recalled: tuple[Recalled, ...]
+    injected: str
+    latency_ms: float
+    error: str | None = None
+    ranked: bool = True
+
+
+class Scorer(Protocol):
+    """Turns one answer into named numbers. Pure: the same log always gives the same scores.
+
+    Two optional methods feed the report's matrices and curves; a scorer that has none leaves them out:
+    `labels(probe, answer, sample) -> list[tuple[str, str]]`, pairs (gold label, label that came back), and
+    `forecasts(probe, answer, sample) -> list[tuple[float, bool]]`, pairs (confidence, was it right).
+    """
+
+    name: str
+
+    def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Data + probes + scorers. Adding one is a short file that builds this and an entry in `evals.tasks.TASKS`.
+
+    `load(data directory, limit on samples)` raises DataMissing where its files are absent. `headline` names the
+    metrics that go into the short table, `lower_is_better` those that count failures. `controls` are the probe
+    categories where a memory should *not* win. `note` is printed under every table of this task.
+    """
+
+    name: str
+    title: str
+    load: Callable[[Path, int | None], list[Sample]]
+    scorers: tuple[Scorer, ...]
+    headline: tuple[str, ...]
+    lower_is_better: frozenset[str] = frozenset()
+    controls: tuple[str, ...] = ()
+    licence: str = ""
+    note: str = ""
+
+
 class Arm(Protocol):
-    """A memory system under evaluation. One instance serves one sample, in an empty `workdir` of its own."""
+    """A memory system under evaluation. One instance serves one sample, in an empty `workdir` of its own.
+
+    `writes` is False for an arm that keeps nothing by design, so that an empty memory is not held against it;
+    `ranked` is as in `Answer`. `applies` says why a sample cannot be run (None if it can): it is then skipped.
+    """
 
     name: str
     version: str
     settings: Mapping[str, Any]
+    writes: bool
+    ranked: bool
+
+    def applies(self, sample: Sample) -> str | None: ...
 
     def open(self, workdir: Path, sample: Sample) -> None: ...
 

@@ -1,0 +1,28 @@
+"""The one place where the harness reads its environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SHIPPED_DATA = Path(__file__).resolve().parent.parent / "data"
+
+
+def data_directory(given: str | Path | None = None) -> Path:
+    """Where evaluation data lives: what the caller gave, else MEMSTORE_DATA, else the samples that ship in `data/`."""
+    return Path(given or os.environ.get("MEMSTORE_DATA") or SHIPPED_DATA)
+
+
+def workers(given: int | None = None) -> int:
+    """How many local processes to use: what the caller gave, else one per usable core."""
+    return given if given else max(1, len(os.sched_getaffinity(0)))
+
+
+def quiet_onnxruntime() -> None:
+    """Stop onnxruntime from reporting home. It reads this variable once, when it is first imported."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def api_key_present() -> bool:
+    """Whether Claude can be asked; nothing here needs it."""
+    return bool(os.environ.get("ANTHROPIC_API_KEY"))
