@@ -3,14 +3,16 @@
     MemstoreError
     ├── UsageError            the caller asked for something that makes no sense
     │   ├── NotFound          no such fact, event, key or transition
-    │   └── ScopeError        a call reached across a scope it did not name
+    │   ├── ScopeError        a call reached across a scope it did not name
+    │   └── PathRefused       a file name leaves its folder, or meets a link
     ├── StoreError            the file on disk
     │   ├── NotAStore         the file is not a memstore database
     │   ├── NewerSchema       written by a later version of memstore
     │   ├── CorruptStore      SQLite reports damage
     │   ├── ReadOnlyStore     the file or its directory cannot be written
     │   ├── StoreFull         no space left on the device
-    │   └── StoreBusy         another process held the write lock past the time limit
+    │   ├── StoreBusy         another process held the write lock past the time limit
+    │   └── UnreadableFile    a Markdown file is too long, not UTF-8, or refused by the system
     ├── ImportFailed          an export file has foreign or damaged lines
     └── MissingExtra          an optional part is not installed; names the pip line
 
@@ -35,6 +37,10 @@ class NotFound(UsageError, LookupError):
 
 class ScopeError(UsageError):
     """A call would have reached across a scope that it did not name."""
+
+
+class PathRefused(UsageError):
+    """A file name leaves the folder it belongs to, or goes through a link; nothing was read or written."""
 
 
 class StoreError(MemstoreError):
@@ -63,6 +69,10 @@ class StoreFull(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the write lock for longer than the time limit; nothing was written."""
+
+
+class UnreadableFile(StoreError):
+    """A Markdown file is too long, not UTF-8, or the system refuses it; it was left as it is."""
 
 
 class ImportFailed(MemstoreError):
