@@ -106,6 +106,14 @@ class Recalled:
     origin: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def shown(self) -> str:
+        """How it stands in a prompt, the same for every arm: the words, behind whatever marks came with them."""
+        marks = [self.modality] if self.modality else []
+        if not self.current:
+            marks.append("no longer current")
+        return f"[{', '.join(marks)}] {self.text}" if marks else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -134,7 +142,7 @@ class Answer:
 
 
 class Scorer(Protocol):
-    """Turns one answer into named numbers. Pure: the same log always gives the same scores.
+    """Turns one answer into named numbers. Pure and picklable: the same log always gives the same scores.
 
     Two optional methods feed the report's matrices and curves; a scorer that has none leaves them out:
     `labels(probe, answer, sample) -> list[tuple[str, str]]`, pairs (gold label, label that came back), and

@@ -1,0 +1,25 @@
+"""The memories under evaluation, by name. Each is one small file; adding one is that file and a line here."""
+
+from __future__ import annotations
+
+from evals.arms.base import BaseArm
+from evals.arms.bm25 import BM25
+from evals.arms.chroma import Chroma
+from evals.arms.flat_cache import FlatCache
+from evals.arms.full_context import FullContext
+from evals.arms.grep import Grep
+from evals.arms.no_memory import NoMemory
+from evals.arms.recency import Recency
+from evals.arms.rrf import RRF
+from evals.model import EvalError
+
+ARMS: dict[str, type[BaseArm]] = {
+    arm.name: arm for arm in (NoMemory, FullContext, Recency, Grep, BM25, Chroma, RRF, FlatCache)
+}
+
+
+def find(name: str) -> type[BaseArm]:
+    """The arm of that name. Raises EvalError that lists the names there are."""
+    if name not in ARMS:
+        raise EvalError(f"no arm {name!r}: choose from {', '.join(ARMS)}")
+    return ARMS[name]

@@ -1,0 +1,113 @@
+"""What every arm shares, so that each file holds only what makes its memory different."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar
+
+from evals.cost import COUNTER, count
+from evals.model import Item, Query, Recalled, Sample, Tokens, Turn
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased runs of letters and digits: no stemming, no stop list."""
+    return _WORD.findall(text.lower())
+
+
+def package_version(package: str) -> str:
+    """The installed version of a distribution, or "absent"."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+class BaseArm:
+    """Defaults for an arm: it writes, it ranks, it fits every sample and needs nothing installed.
+
+    `about` is one line for `memeval ls`; `caveat`, where there is one, is printed under every table the arm is in.
+    """
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    caveat: ClassVar[str] = ""
+    package: ClassVar[str] = "memstore"
+    writes: bool = True
+    ranked: bool = True
+
+    def __init__(self) -> None:
+        self.version = package_version(self.package)
+        self.settings: Mapping[str, Any] = {}
+        self._spent: list[Tokens] = []
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Why this arm cannot be run here (a package that is not installed), or None."""
+        return None
+
+    def applies(self, sample: Sample) -> str | None:
+        return None
+
+    def open(self, workdir: Path, sample: Sample) -> None:
+        self.workdir = workdir
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        return 0
+
+    def inject(self, now: datetime) -> str:
+        return ""
+
+    def recall(self, query: Query) -> list[Recalled]:
+        return []
+
+    def spent(self) -> Sequence[Tokens]:
+        return tuple(self._spent)
+
+    def close(self) -> None:
+        return None
+
+    def book(self, purpose: str, *texts: str, model: str | None = None) -> None:
+        """Book the tokens of some texts under a purpose."""
+        self._spent.append(Tokens(purpose, sum(count(t) for t in texts), COUNTER, model))
+
+
+class TurnArm(BaseArm):
+    """An arm that holds the turns themselves, word for word, and differs only in which it brings back."""
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        self.turns = [item for item in items if isinstance(item, Turn)]
+        self.build()
+        return len(self.turns)
+
+    def build(self) -> None:
+        """Index `self.turns`."""
+
+    def ranking(self, text: str) -> Iterable[tuple[int, float]]:
+        """(position in self.turns, score), best first."""
+        return ()
+
+    def recall(self, query: Query) -> list[Recalled]:
+        # Any index that keeps a date can leave out what had not been said yet, so as-of questions get that much.
+        said = self.said_by(query.as_of)
+        found: list[Recalled] = []
+        for position, score in self.ranking(query.text):
+            if said(self.turns[position]):
+                found.append(verbatim(self.turns[position], score))
+                if len(found) == query.k:
+                    break
+        return found
+
+    @staticmethod
+    def said_by(moment: datetime | None) -> Callable[[Turn], bool]:
+        return lambda turn: moment is None or turn.at <= moment
+
+
+def verbatim(turn: Turn, score: float | None = None) -> Recalled:
+    """A turn brought back as it was said."""
+    return Recalled(turn.text, (turn.ref,), score=score, quote=turn.text, origin=turn.origin or turn.role)

@@ -1,0 +1,122 @@
+"""The header of a run: what it takes for someone else to get the same numbers, and to see why theirs differ.
+
+The data hash is taken over the samples as loaded, not over files, so that the same samples from two places are the same
+data. The code hash covers memstore and the harness, so that a log is never finished by other code than began it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from evals.cost import COUNTER, prices
+from evals.log import FORMAT, canonical
+from evals.model import Arm, Sample, Task
+from evals.settings import api_key_present, workers
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("memstore", "sqlite-utils", "chromadb", "onnxruntime", "tokenizers", "numpy", "scipy", "statsmodels")
+
+
+def header(
+    tasks: Sequence[Task],
+    samples: Mapping[str, Sequence[Sample]],
+    arms: Sequence[Callable[[], Arm]],
+    seed: int,
+    epochs: int,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Everything under `times` and `where` may differ between a run and its resumption; nothing else may."""
+    made = [make() for make in arms]
+    return {
+        "format": FORMAT,
+        "tasks": {task.name: _task(task, samples[task.name]) for task in tasks},
+        "arms": {
+            arm.name: {
+                "version": arm.version,
+                "settings": dict(arm.settings),
+                "about": getattr(arm, "about", ""),
+                "caveat": getattr(arm, "caveat", ""),
+            }
+            for arm in made
+        },
+        "seed": seed,
+        "epochs": epochs,
+        "limit": limit,
+        "counter": COUNTER,
+        "price_date": prices().date,
+        "models": {},
+        "judge_prompt_sha256": None,
+        "packages": {name: _version(name) for name in PACKAGES},
+        "code_sha256": code_hash(),
+        "times": {"started": datetime.now(UTC).isoformat(timespec="seconds")},
+        "where": {
+            "git": git_state(),
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": workers(),
+            "key": api_key_present(),
+            "command": ["memeval", *sys.argv[1:]],
+        },
+    }
+
+
+def code_hash() -> str:
+    """SHA-256 over the sources of memstore and evals, by name and content."""
+    total = hashlib.sha256()
+    for package in ("memstore", "evals"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            total.update(path.relative_to(ROOT).as_posix().encode())
+            total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+def data_hash(samples: Sequence[Sample]) -> str:
+    """SHA-256 over samples as loaded."""
+    total = hashlib.sha256()
+    for sample in samples:
+        total.update(canonical(asdict(sample)).encode("utf-8", "surrogatepass"))
+    return total.hexdigest()
+
+
+def git_state() -> str | None:
+    """The commit the code is at, with "+changes" where files differ from it; None outside a checkout."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}+changes" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
+
+
+def _task(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
+    return {
+        "title": task.title,
+        "samples": len(samples),
+        "probes": sum(len(s.probes) for s in samples),
+        "data_sha256": data_hash(samples),
+        "headline": list(task.headline),
+        "lower_is_better": sorted(task.lower_is_better),
+        "controls": list(task.controls),
+        "licence": task.licence,
+        "note": task.note,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

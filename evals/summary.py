@@ -1,0 +1,157 @@
+"""From samples to the rows of a table: one row for each task, arm and metric, with all that qualifies the number.
+
+A row never comes alone: n questions, clusters, interval, how many were unscored and how many samples were invalid or
+failed stand beside every mean. Samples that are not `ok` give no score at all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evals import stats
+from evals.cost import by_purpose
+from evals.log import ProbeRecord, SampleRecord, digest_samples
+from evals.stats import Estimate, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one arm on one task (`category` is "" for all of it)."""
+
+    task: str
+    arm: str
+    metric: str
+    estimate: Estimate
+    unscored: int
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one arm took on one task. Token means are per probe, except `compress` and `write`: per sample."""
+
+    task: str
+    arm: str
+    samples: int
+    invalid: int
+    errors: int
+    skipped: int
+    probes: int
+    source_tokens: float | None
+    tokens: Mapping[str, float]
+    recall_ms_p50: float | None
+    recall_ms_p95: float | None
+    ingest_s: float | None
+    reasons: tuple[str, ...]
+
+
+PER_SAMPLE = ("compress", "write")
+
+
+def scored(samples: Iterable[SampleRecord]) -> Iterable[tuple[SampleRecord, ProbeRecord]]:
+    """The probes whose answers count: those of samples that are ok."""
+    return ((s, p) for s in samples if s.status == "ok" for p in s.probes)
+
+
+def values(samples: Iterable[SampleRecord], metric: str, category: str = "") -> list[Value]:
+    """What one arm scored on one metric, ready for `stats`."""
+    return [
+        Value((s.sample, p.id), s.cluster, value)
+        for s, p in scored(samples)
+        if (not category or p.category == category) and (value := p.scores.get(metric)) is not None
+    ]
+
+
+def groups(samples: Iterable[SampleRecord]) -> dict[tuple[str, str], list[SampleRecord]]:
+    """Samples by (task, arm), in the order they first appear by name."""
+    found: dict[tuple[str, str], list[SampleRecord]] = defaultdict(list)
+    for sample in samples:
+        found[sample.task, sample.arm].append(sample)
+    return dict(found)
+
+
+def metrics(samples: Iterable[SampleRecord]) -> list[str]:
+    """Every metric that a probe mentions, scored or not."""
+    return list(dict.fromkeys(name for _, p in scored(samples) for name in p.scores))
+
+
+def rows(samples: Sequence[SampleRecord], *, categories: bool = False) -> list[Row]:
+    """The table. With `categories`, also one row for each category of probe."""
+    result: list[Row] = []
+    for (task, arm), group in groups(samples).items():
+        kinds = [""]
+        if categories:
+            kinds += sorted({p.category for _, p in scored(group)} - {""})
+        for metric in metrics(group):
+            for kind in kinds:
+                asked = [p for _, p in scored(group) if not kind or p.category == kind]
+                unscored = sum(p.scores.get(metric) is None for p in asked)
+                result.append(Row(task, arm, metric, stats.estimate(values(group, metric, kind)), unscored, kind))
+    return result
+
+
+def usage(samples: Sequence[SampleRecord]) -> list[Usage]:
+    """What each arm took on each task."""
+    return [_usage(task, arm, group) for (task, arm), group in groups(samples).items()]
+
+
+def _usage(task: str, arm: str, group: Sequence[SampleRecord]) -> Usage:
+    status = Counter(s.status for s in group)
+    ran = [s for s in group if s.status in ("ok", "invalid")]
+    probes = [p for s in ran for p in s.probes]
+    sums: Counter[str] = Counter()
+    for s in ran:
+        sums.update(by_purpose(s.tokens))
+    latency = sorted(p.answer.latency_ms for p in probes)
+    over = {purpose: len(ran) if purpose in PER_SAMPLE else len(probes) for purpose in sums}
+    return Usage(
+        task=task,
+        arm=arm,
+        samples=len(group),
+        invalid=status["invalid"],
+        errors=status["error"],
+        skipped=status["skipped"],
+        probes=len(probes),
+        source_tokens=_mean([s.source_tokens for s in ran]),
+        tokens={purpose: total / over[purpose] for purpose, total in sorted(sums.items()) if over[purpose]},
+        recall_ms_p50=_quantile(latency, 0.5),
+        recall_ms_p95=_quantile(latency, 0.95),
+        ingest_s=_mean([s.times["ingest_s"] for s in ran if "ingest_s" in s.times]),
+        reasons=tuple(sorted({s.reason for s in group if s.reason})),
+    )
+
+
+def footer(samples: Sequence[SampleRecord]) -> dict[str, Any]:
+    """The last line of a log: counts, one hash over all answers, and every mean, none of it dependent on the clock."""
+    table: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    for row in sorted(rows(sorted(samples, key=lambda s: s.key)), key=lambda r: (r.task, r.arm, r.metric)):
+        e = row.estimate
+        table[row.task][row.arm][row.metric] = {
+            "mean": _rounded(e.mean),
+            "n": e.n,
+            "clusters": e.clusters,
+            "low": _rounded(e.low),
+            "high": _rounded(e.high),
+            "unscored": row.unscored,
+        }
+    return {
+        "samples": dict(sorted(Counter(s.status for s in samples).items())),
+        "answers_sha256": digest_samples(samples),
+        "scores": {task: dict(arms) for task, arms in table.items()},
+    }
+
+
+def _mean(numbers: Sequence[float]) -> float | None:
+    return sum(numbers) / len(numbers) if numbers else None
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float | None:
+    """The value at or above the share q of an ascending list: an observed value, not an interpolation."""
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else None
+
+
+def _rounded(x: float | None) -> float | None:
+    return None if x is None else round(x, 6)

@@ -1,0 +1,185 @@
+"""The run log keeps every answer word for word, through torn writes, kills and resumptions."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals import log
+from evals.log import LogError, ProbeRecord, SampleRecord
+from evals.model import Answer, Recalled, Tokens
+
+HEADER = {"format": log.FORMAT, "seed": 1, "times": {"started": "2026-01-01"}, "where": {"git": "abc"}}
+TEXT = st.text(max_size=40)
+
+
+def record(sample: str = "s1", arm: str = "a", text: str = "We use Redis.", latency: float = 1.5) -> SampleRecord:
+    recalled = Recalled(text, ("t1",), "decision", score=0.5, quote=text, confidence=0.9, extra={"status": "live"})
+    answer = Answer("p1", (recalled, Recalled("old", current=False)), "injected " + text, latency)
+    probe = ProbeRecord(
+        "p1",
+        "decisions",
+        "What do we use?",
+        "2026-01-02",
+        5,
+        {"evidence": ["t1"]},
+        answer,
+        {"retrieval/recall_any@5": 1.0},
+    )
+    source = {"t1": {"role": "user", "at": "2026-01-01", "session": "s", "text": text}}
+    return SampleRecord(
+        "task",
+        arm,
+        sample,
+        "c1",
+        0,
+        "ok",
+        None,
+        2,
+        1,
+        7,
+        (probe,),
+        source,
+        (Tokens("inject", 3, "chars/4"),),
+        {"ingest_s": 0.1},
+    )
+
+
+def written(path: Path, *records: SampleRecord, footer: bool = True) -> Path:
+    writer, _ = log.begin(path, HEADER)
+    for one in records:
+        writer.sample(one)
+    if footer:
+        writer.footer({"samples": {"ok": len(records)}})
+    writer.close()
+    return path
+
+
+class TestReading:
+    def test_what_was_written_is_what_is_read(self, tmp_path: Path) -> None:
+        read = log.read(written(tmp_path / "run.jsonl", record(), record("s2")))
+        assert read.samples == (record(), record("s2"))
+        assert read.complete
+
+    @given(text=TEXT)
+    def test_any_text_comes_back_as_it_was(self, text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+        path = tmp_path_factory.mktemp("log") / "run.jsonl"
+        assert log.read(written(path, record(text=text))).samples == (record(text=text),)
+
+    def test_a_lone_surrogate_comes_back_as_it_was(self, tmp_path: Path) -> None:
+        assert (
+            log.read(written(tmp_path / "r.jsonl", record(text="\ud800 half")))
+            .samples[0]
+            .probes[0]
+            .answer.recalled[0]
+            .text
+            == "\ud800 half"
+        )
+
+    def test_a_log_without_a_footer_was_interrupted(self, tmp_path: Path) -> None:
+        assert not log.read(written(tmp_path / "run.jsonl", record(), footer=False)).complete
+
+    def test_a_sample_written_again_replaces_the_earlier_one(self, tmp_path: Path) -> None:
+        read = log.read(written(tmp_path / "run.jsonl", record(text="first"), record(text="second")))
+        assert [s.probes[0].answer.recalled[0].text for s in read.samples] == ["second"]
+
+    @pytest.mark.parametrize("damage", ["", "not json\n", '{"type":"sample"}\n', "[1,2]\n"])
+    def test_a_file_that_is_no_log_is_refused_in_one_line(self, damage: str, tmp_path: Path) -> None:
+        path = tmp_path / "run.jsonl"
+        path.write_text(damage)
+        with pytest.raises(LogError, match="is not a run log") as refused:
+            log.read(path)
+        assert "\n" not in str(refused.value)
+
+    def test_damage_in_the_middle_names_its_line(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record(), record("s2"))
+        lines = path.read_text().splitlines(keepends=True)
+        lines[1] = lines[1][:50] + "\n"
+        path.write_text("".join(lines))
+        with pytest.raises(LogError, match="damaged at line 2"):
+            log.read(path)
+
+    def test_a_directory_and_a_missing_file_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(LogError, match="is a directory"):
+            log.read(tmp_path)
+        with pytest.raises(LogError, match="no run log"):
+            log.read(tmp_path / "none.jsonl")
+
+    def test_a_log_of_a_later_format_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.jsonl"
+        path.write_text(json.dumps({"type": "header", "format": 99}) + "\n")
+        with pytest.raises(LogError, match="later version"):
+            log.read(path)
+
+
+class TestTornWrites:
+    @given(data=st.data())
+    def test_cut_anywhere_a_log_reads_as_the_samples_that_were_whole(
+        self, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        path = written(tmp_path_factory.mktemp("log") / "run.jsonl", record(), record("s2"), record("s3"))
+        whole = path.read_bytes()
+        first = whole.index(b"\n") + 1
+        cut = data.draw(st.integers(first, len(whole)))
+        path.write_bytes(whole[:cut])
+        assert len(log.read(path).samples) == min(3, whole[first:cut].count(b"\n"))
+
+    def test_going_on_after_a_torn_line_leaves_a_sound_log(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record(), record("s2"), footer=False)
+        path.write_bytes(path.read_bytes()[:-20])
+        writer, before = log.begin(path, HEADER)
+        assert before is not None
+        assert [s.sample for s in before.samples] == ["s1"]
+        writer.sample(record("s2"))
+        writer.close()
+        assert [s.sample for s in log.read(path).samples] == ["s1", "s2"]
+
+    def test_going_on_after_a_lost_newline_leaves_a_sound_log(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record(), record("s2"), footer=False)
+        path.write_bytes(path.read_bytes()[:-1])
+        writer, _ = log.begin(path, HEADER)
+        writer.sample(record("s3"))
+        writer.close()
+        assert [s.sample for s in log.read(path).samples] == ["s1", "s3"]
+
+    @pytest.mark.parametrize("length", [0, 5, 30])
+    def test_a_run_killed_in_its_header_begins_anew(self, length: int, tmp_path: Path) -> None:
+        path = tmp_path / "run.jsonl"
+        path.write_bytes(written(tmp_path / "whole.jsonl").read_bytes()[:length])
+        assert log.read(written(path, record())).samples == (record(),)
+
+    def test_a_file_that_is_something_else_is_never_written_over(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("my notes")
+        with pytest.raises(LogError):
+            log.begin(path, HEADER)
+        assert path.read_text() == "my notes"
+
+
+class TestResuming:
+    def test_a_changed_header_is_refused_and_named(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record())
+        before = path.read_bytes()
+        with pytest.raises(LogError, match="seed changed"):
+            log.begin(path, {**HEADER, "seed": 2})
+        assert path.read_bytes() == before
+
+    def test_time_and_place_may_change(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record())
+        moved = {**HEADER, "times": {"started": datetime.now(UTC)}, "where": {"git": "elsewhere"}}
+        writer, before = log.begin(path, moved)
+        writer.close()
+        assert before is not None
+
+
+class TestDigest:
+    def test_order_and_time_do_not_matter_and_words_do(self) -> None:
+        a, b = record(), record("s2")
+        assert log.digest_samples([a, b]) == log.digest_samples([b, a])
+        assert log.digest_samples([record(latency=9.0)]) == log.digest_samples([record(latency=1.0)])
+        assert log.digest_samples([record(text="could")]) != log.digest_samples([record(text="will")])
