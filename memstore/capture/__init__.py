@@ -1,0 +1,1 @@
+"""From conversations to facts: sentences, their modality, their provenance, and what they update."""

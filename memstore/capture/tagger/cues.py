@@ -1,0 +1,112 @@
+"""The words that carry a stance, and where in the sentence they stand.
+
+A cue is a named pattern; what it says depends on its clause. "We should cache it" settles something;
+in "if we should cache it, reads get faster" the same words are a condition, and in "Ann suggested we
+should cache it" they are hers. So a sentence is cut into clauses, each clause gets a role (`main`,
+`condition`, `dependent`, `reported`), and a cue is reported with its role and with the words it
+matched: the evidence from which `rules.py` weighs a modality, and from which every tagger explains
+itself. Pure Python, no model, no state.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from itertools import pairwise
+
+#: Longer text is judged by its beginning and its end, where main clauses stand.
+MAX_CHARS = 1200
+
+_Pattern = re.Pattern[str]
+
+
+def _read(table: str) -> dict[str, _Pattern]:
+    """The cue table: `name = pattern` lines, with the named lists put in where they are referred to."""
+    lists: dict[str, str] = {}
+    found: dict[str, _Pattern] = {}
+    for line in table.splitlines():
+        name, equals, pattern = line.partition(" = ")
+        if line.startswith("#") or not equals:
+            continue
+        for mark, words in lists.items():
+            pattern = pattern.replace(mark, words)
+        if name.startswith("<"):
+            lists[name] = pattern
+        else:
+            found[name.rstrip("!")] = re.compile(pattern, 0 if name.endswith("!") else re.IGNORECASE)
+    return found
+
+
+PATTERNS = _read(resources.files("memstore.capture.tagger").joinpath("cues.txt").read_text(encoding="utf-8"))
+
+_CLAUSE, _CONDITION, _DEPENDENT, _REPORTED = (
+    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One piece of evidence: which cue, in what kind of clause, and the words of the sentence it matched."""
+
+    name: str
+    role: str
+    words: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """`[start, end)` of the text, and what it does there: main, condition, dependent or reported."""
+
+    start: int
+    end: int
+    role: str
+
+
+def clauses(text: str) -> list[Clause]:
+    """Cut a sentence into clauses. A condition ends where its main clause begins; the rest of a report is reported."""
+    cuts = [0, *(m.end() for m in _CLAUSE.finditer(text)), len(text)]
+    found = []
+    for start, end in pairwise(cuts):
+        piece = text[start:end]
+        if not piece.strip():
+            continue
+        if _CONDITION.match(piece):
+            role = "condition"
+            comma = piece.find(", ")
+            if comma > 0:  # "if X, Y": the main clause follows the comma
+                found.append(Clause(start, start + comma + 1, role))
+                start, role = start + comma + 1, "main"
+        elif _REPORTED.search(piece):
+            role = "reported"
+        elif _DEPENDENT.match(piece):
+            role = "dependent"
+        else:
+            role = "main"
+        found.append(Clause(start, end, role))
+    return found
+
+
+def clip(text: str) -> str:
+    """The part of a very long text that is judged: its beginning and its end."""
+    if len(text) <= MAX_CHARS:
+        return text
+    return text[: MAX_CHARS // 2] + " … " + text[-MAX_CHARS // 2 :]
+
+
+def find_cues(text: str) -> list[Cue]:
+    """Every cue in the sentence, at most once per clause role, in the order of the patterns."""
+    parts = clauses(text)
+    last_main = max((c.start for c in parts if c.role == "main"), default=0)
+    found: list[Cue] = []
+    for name, pattern in PATTERNS.items():
+        seen: set[str] = set()
+        for match in pattern.finditer(text):
+            role = next((c.role for c in parts if c.start <= match.start() < c.end), "main")
+            if role == "main" and match.start() >= last_main and len(parts) > 1:
+                role = "last"
+            if role not in seen:
+                seen.add(role)
+                found.append(Cue(name, role, " ".join(match.group().split()), match.start()))
+    return found

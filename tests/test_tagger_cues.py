@@ -1,0 +1,106 @@
+"""The cue model: pure Python, explained by words of the sentence, and aware of whose words they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memstore.capture.tagger import tag_lines
+from memstore.capture.tagger.cue_tagger import MODALITIES, choose, load_cue_tagger
+from memstore.capture.tagger.cues import clauses, clip, find_cues
+from memstore.model import Modality
+
+TAGGER = load_cue_tagger()
+
+
+def modality(text: str) -> Modality:
+    return TAGGER.tag([text])[0].modality
+
+
+def roles(text: str, cue: str) -> set[str]:
+    return {found.role for found in find_cues(text) if found.name == cue}
+
+
+class TestAnyTextIsTagged:
+    @given(st.text(max_size=300))
+    def test_every_string_gets_five_probabilities_that_sum_to_one(self, text: str) -> None:
+        (tag,) = TAGGER.tag([text])
+        assert set(tag.probabilities) == set(Modality)
+        assert sum(tag.probabilities.values()) == pytest.approx(1)
+        assert tag.probability == tag.probabilities[tag.modality]
+
+    @given(st.text(max_size=300))
+    def test_what_it_names_as_why_are_words_of_the_text(self, text: str) -> None:
+        (tag,) = TAGGER.tag([text])
+        flat = " ".join(text.split())
+        assert all(words in flat for words in tag.why)
+
+    def test_a_megabyte_without_a_space_is_tagged_by_its_beginning_and_its_end(self) -> None:
+        text = "We could cache this " + "x" * 1_000_000 + " but is it worth it?"
+        assert len(clip(text)) < 2000
+        assert modality(text) is Modality.QUESTION
+
+
+class TestClauses:
+    def test_clauses_cover_the_sentence_in_order(self) -> None:
+        text = "If it breaks, we roll back, but Ann said we should wait because the queue is full."
+        found = clauses(text)
+        assert [c.start for c in found] == [0, *(c.end for c in found[:-1])]
+        assert found[-1].end == len(text)
+
+    def test_a_word_in_a_condition_is_not_the_main_clause_s(self) -> None:
+        assert roles("If we must wait, the build stops.", "must") == {"condition"}
+        assert "condition" not in roles("If the build stops, we must wait.", "must")
+
+    def test_what_someone_else_said_is_reported(self) -> None:
+        assert roles("Ann suggested we should move.", "should") == {"reported"}
+        assert "reported" not in roles("We should move.", "should")
+
+
+class TestStance:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("I'll rename the column tonight.", Modality.DECISION),
+            ("Implementations MUST reject unknown fields.", Modality.DECISION),
+            ("We could refresh the TTL on each access.", Modality.OPTION_CONSIDERED),
+            ("Another option would be to shard by tenant.", Modality.OPTION_CONSIDERED),
+            ("This is probably caused by the retry loop.", Modality.HYPOTHESIS),
+            ("How does the cache get invalidated?", Modality.QUESTION),
+            ("Can you help me understand this trace?", Modality.QUESTION),
+            ("The build passed this morning.", Modality.OBSERVATION),
+        ],
+    )
+    def test_plain_cases(self, text: str, expected: Modality) -> None:
+        assert modality(text) is expected
+
+    @given(st.lists(st.floats(0, 1), min_size=5, max_size=5), st.floats(0, 1))
+    def test_a_decision_is_never_said_below_its_threshold(self, probabilities: list[float], threshold: float) -> None:
+        decided = choose(probabilities, threshold) is Modality.DECISION
+        assert not decided or probabilities[MODALITIES.index(Modality.DECISION)] >= threshold
+
+
+class TestLines:
+    def test_blank_lines_are_passed_over_and_broken_bytes_cost_nothing_else(self) -> None:
+        lines = [b"We use Redis.\n", b"\n", b"   \n", b"Caf\xe9 could \xff close.\r\n", b"x" * 100_000]
+        found = list(tag_lines(lines, TAGGER))
+        assert [line["text"] for line in found][:2] == ["We use Redis.", "Caf\ufffd could \ufffd close."]
+        assert len(found) == 3
+        assert all(json.loads(json.dumps(line)).keys() == {"text", "modality", "probability", "why"} for line in found)
+
+    def test_a_stream_longer_than_a_batch_keeps_its_order(self) -> None:
+        texts = [f"Line {i} could change." for i in range(700)]
+        assert [line["text"] for line in tag_lines(iter(texts), TAGGER)] == texts
+
+
+def test_no_module_used_at_run_time_loads_torch_or_the_training_code() -> None:
+    code = (
+        "import sys; from memstore.capture.tagger import default_tagger; default_tagger().tag(['We use it.']);"
+        "sys.exit(any(m == 'torch' or 'tagger.train' in m for m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
