@@ -1,0 +1,16 @@
+"""Scorers: one small file per question asked of an answer, deterministic, each returning named numbers or None.
+
+None means unscored (no gold, or nothing to judge), which is never 0. A scorer reads `Probe.expect` by these names:
+
+| name in `expect` | meaning |
+|---|---|
+| `evidence` | refs of the items that hold the answer |
+| `words` | the source words that should come back |
+| `modality` | the modality of those words |
+| `current`, `stale` | refs of the items that are right at the time asked about, and of those that no longer are |
+| `asks`, `depth` | `as_of` or `head`, and how many replacements lie between |
+| `live` | refs that must not have been invalidated |
+| `must_mention`, `must_not_mention` | phrases |
+| `answerable` | False where nothing that was said answers the question |
+| `hostile`, `suspect` | refs of poisoned items; refs whose source has changed under them |
+"""

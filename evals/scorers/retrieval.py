@@ -1,0 +1,44 @@
+"""Evidence recall: whether the items that hold the answer came back, and how high.
+
+`retrieval/recall_any@k` asks for one of them among the first k, `retrieval/recall_all@k` for every one: the two are
+never mixed. k counts distinct source items in the order they came back, so that one recollection that names the whole
+conversation uses up the ranks it claims. Unscored where a question has no evidence, where the arm does not rank, and
+where the haystack holds no more than k items, as any order would then do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evals.model import Answer, Probe, Sample, Turn
+from evals.scorers.source import attributed
+
+
+class EvidenceRecall:
+    name = "retrieval"
+
+    def __init__(self, ks: Sequence[int] = (1, 5, 10)) -> None:
+        self.ks = tuple(ks)
+
+    def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
+        scores: dict[str, float | None] = {f"{self.name}/recall_any@{k}": None for k in self.ks}
+        scores |= {f"{self.name}/recall_all@{k}": None for k in self.ks}
+        scores |= {f"{self.name}/mrr": None}
+        evidence = set(probe.expect.get("evidence") or ())
+        if not evidence or answer.error or not answer.ranked:
+            return scores
+        ranking = ranked_refs(answer, sample)
+        haystack = sum(isinstance(item, Turn) for item in sample.items)
+        for k in self.ks:
+            if haystack > k:
+                found = evidence & set(ranking[:k])
+                scores[f"{self.name}/recall_any@{k}"] = float(bool(found))
+                scores[f"{self.name}/recall_all@{k}"] = float(found == evidence)
+        ranks = [rank for rank, ref in enumerate(ranking, 1) if ref in evidence]
+        scores[f"{self.name}/mrr"] = 1 / ranks[0] if ranks else 0.0
+        return scores
+
+
+def ranked_refs(answer: Answer, sample: Sample) -> list[str]:
+    """Distinct source items, best first."""
+    return list(dict.fromkeys(ref for _, refs in attributed(answer, sample) for ref in refs))

@@ -1,0 +1,346 @@
+"""Scorers: what is right scores 1, what is missing is unscored or 0 as stated, and cheats are caught."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.datasets import url_shortener
+from evals.datasets.modality import sentences
+from evals.model import Answer, Probe, Query, Recalled, Sample, Turn
+from evals.scorers.controls import Unanswerable
+from evals.scorers.cost import Cost, tokens
+from evals.scorers.fidelity import VerbatimFidelity
+from evals.scorers.modality import ModalityLoss
+from evals.scorers.phrases import Phrases
+from evals.scorers.provenance import Provenance
+from evals.scorers.reader import agreement, read
+from evals.scorers.retrieval import EvidenceRecall
+from evals.scorers.source import contained, refs_of
+from evals.scorers.staleness import Staleness
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+SAID = (
+    "We use Redis for storage.",
+    "We could refresh the TTL on each access.",
+    "Every link gets a 30-day TTL.",
+    "Every link gets a 90-day TTL from now on.",
+    "The weather in Oslo is fine this week.",
+    "Nobody has looked at the logs of the worker.",
+)
+TURNS = tuple(Turn(f"t{i}", "s", "user", text, NOW + timedelta(minutes=i)) for i, text in enumerate(SAID))
+SAMPLE = Sample("sample", "cluster", TURNS, ())
+
+
+def probe(**expect: object) -> Probe:
+    return Probe("p", Query("?", NOW + timedelta(days=1)), expect)
+
+
+def answer(*recalled: Recalled | str, injected: str = "", ranked: bool = True, error: str | None = None) -> Answer:
+    """An answer of turns by ref (brought back word for word) or of hand-made recollections."""
+    by_ref = {turn.ref: turn for turn in TURNS}
+    items = tuple(
+        Recalled(by_ref[item].text, (item,), quote=by_ref[item].text) if isinstance(item, str) else item
+        for item in recalled
+    )
+    return Answer("p", items, injected, 1.5, error, ranked)
+
+
+SCORERS = [
+    EvidenceRecall(),
+    VerbatimFidelity(),
+    ModalityLoss(),
+    Staleness(),
+    Phrases(),
+    Provenance(),
+    Unanswerable(),
+    Cost(),
+]
+GOLD = probe(
+    evidence=["t3"],
+    words=SAID[3],
+    modality="decision",
+    current=["t3"],
+    stale=["t2"],
+    must_mention=["90-day"],
+    must_not_mention=["30-day"],
+)
+
+
+class TestEveryScorer:
+    @pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: s.name)
+    def test_a_failed_arm_is_unscored_and_never_zero(self, scorer) -> None:
+        scores = scorer.score(GOLD, answer(error="the arm broke"), SAMPLE)
+        assert all(value is None for value in scores.values())
+
+    @pytest.mark.parametrize("scorer", SCORERS[:7], ids=lambda s: s.name)
+    def test_without_gold_nothing_but_pointers_is_scored(self, scorer) -> None:
+        scores = scorer.score(probe(), answer("t0"), SAMPLE)
+        assert all(value is None for name, value in scores.items() if not name.startswith("provenance/"))
+
+    @pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: s.name)
+    def test_the_same_answer_gets_the_same_scores(self, scorer) -> None:
+        given_answer = answer("t3", "t2")
+        assert scorer.score(GOLD, given_answer, SAMPLE) == scorer.score(GOLD, given_answer, SAMPLE)
+
+
+class TestEvidenceRecall:
+    def test_any_and_all_are_two_metrics(self) -> None:
+        scores = EvidenceRecall(ks=(2,)).score(probe(evidence=["t0", "t3"]), answer("t3", "t1", "t0"), SAMPLE)
+        assert scores["retrieval/recall_any@2"] == 1
+        assert scores["retrieval/recall_all@2"] == 0
+        assert scores["retrieval/mrr"] == 1
+
+    def test_the_rank_of_the_first_right_item_counts(self) -> None:
+        scores = EvidenceRecall(ks=(1, 5)).score(probe(evidence=["t3"]), answer("t1", "t0", "t3"), SAMPLE)
+        assert scores["retrieval/recall_any@1"] == 0
+        assert scores["retrieval/recall_any@5"] == 1
+        assert scores["retrieval/mrr"] == pytest.approx(1 / 3)
+
+    def test_a_cut_beyond_the_haystack_measures_nothing(self) -> None:
+        scores = EvidenceRecall(ks=(5, 6)).score(probe(evidence=["t3"]), answer("t3"), SAMPLE)
+        assert scores["retrieval/recall_any@5"] == 1
+        assert scores["retrieval/recall_any@6"] is None
+
+    def test_an_arm_that_does_not_rank_has_no_recall_at_k(self) -> None:
+        scores = EvidenceRecall().score(probe(evidence=["t3"]), answer("t3", ranked=False), SAMPLE)
+        assert set(scores.values()) == {None}
+
+    def test_one_recollection_that_names_the_whole_conversation_uses_up_the_ranks(self) -> None:
+        everything = Recalled("\n".join(SAID), tuple(turn.ref for turn in TURNS))
+        scores = EvidenceRecall(ks=(1, 5)).score(probe(evidence=["t5"]), answer(everything), SAMPLE)
+        assert scores["retrieval/recall_any@1"] == scores["retrieval/recall_any@5"] == 0
+
+    def test_several_facts_of_one_turn_are_one_source_item(self) -> None:
+        scores = EvidenceRecall(ks=(2,)).score(probe(evidence=["t3"]), answer("t1", "t1", "t1", "t3"), SAMPLE)
+        assert scores["retrieval/recall_any@2"] == 1
+
+    def test_an_arm_without_pointers_is_attributed_by_its_words(self) -> None:
+        line = Recalled("- Every link gets a 90-day TTL from now on.")
+        scores = EvidenceRecall(ks=(1,)).score(probe(evidence=["t3"]), answer(line), SAMPLE)
+        assert scores["retrieval/recall_any@1"] == 1
+
+    @given(st.lists(st.sampled_from([turn.ref for turn in TURNS]), max_size=8))
+    def test_recall_never_falls_as_k_grows_and_any_is_at_least_all(self, refs: list[str]) -> None:
+        scores = EvidenceRecall(ks=(1, 2, 3, 4, 5)).score(probe(evidence=["t0", "t3"]), answer(*refs), SAMPLE)
+        for kind in ("any", "all"):
+            values = [scores[f"retrieval/recall_{kind}@{k}"] for k in (1, 2, 3, 4, 5)]
+            assert values == sorted(values)
+        assert all(scores[f"retrieval/recall_any@{k}"] >= scores[f"retrieval/recall_all@{k}"] for k in (1, 2, 3, 4, 5))
+
+
+class TestAttribution:
+    def test_a_pointer_is_taken_as_given(self) -> None:
+        assert refs_of(Recalled(SAID[0], ("t5",)), SAMPLE) == ("t5",)
+
+    def test_a_heading_belongs_to_nobody(self) -> None:
+        assert refs_of(Recalled("Redis"), SAMPLE) == ()
+
+    def test_a_rewritten_line_belongs_to_nobody(self) -> None:
+        assert refs_of(Recalled("Links expire after roughly one quarter of a year now."), SAMPLE) == ()
+
+    @given(st.text(alphabet="ab .", max_size=40), st.text(alphabet="ab .", max_size=40))
+    def test_containment_is_a_share_and_total_for_a_quotation(self, left: str, right: str) -> None:
+        assert 0 <= contained(left, right) <= 1
+        if contained(left, left):
+            assert contained(left, f"{right} {left} {right}") == 1
+
+
+class TestVerbatimFidelity:
+    def test_a_quotation_is_verbatim_and_complete(self) -> None:
+        scores = VerbatimFidelity().score(probe(evidence=["t1"], words=SAID[1]), answer("t1"), SAMPLE)
+        assert scores == {"fidelity/verbatim": 1.0, "fidelity/kept": 1.0}
+
+    def test_dropping_the_hedge_keeps_less_though_nothing_was_added(self) -> None:
+        bare = Recalled("refresh the TTL on each access", ("t1",))
+        scores = VerbatimFidelity().score(probe(evidence=["t1"], words=SAID[1]), answer(bare), SAMPLE)
+        assert scores["fidelity/verbatim"] == 1.0
+        assert scores["fidelity/kept"] == pytest.approx(6 / 8)
+
+    def test_words_that_were_never_said_are_not_verbatim(self) -> None:
+        invented = Recalled("The team has adopted sliding expiration", ("t1",))
+        scores = VerbatimFidelity().score(probe(evidence=["t1"], words=SAID[1]), answer(invented), SAMPLE)
+        assert scores["fidelity/verbatim"] < 0.2
+
+    def test_what_is_in_every_prompt_counts_when_nothing_was_recalled(self) -> None:
+        given_answer = answer(injected=f"# Notes\n- {SAID[1]}\n")
+        scores = VerbatimFidelity().score(probe(evidence=["t1"], words=SAID[1]), given_answer, SAMPLE)
+        assert scores["fidelity/kept"] == 1.0
+
+
+class TestModalityLoss:
+    HEDGE = probe(evidence=["t1"], words=SAID[1], modality="option_considered")
+    DECISION = probe(evidence=["t0"], words="We'll use Redis.", modality="decision")
+
+    def score(self, question: Probe, text: str, mark: str | None, ref: str = "t1") -> dict[str, float | None]:
+        return ModalityLoss().score(question, answer(Recalled(text, (ref,), modality=mark)), SAMPLE)
+
+    def test_a_marked_and_quoted_hedge_loses_nothing(self) -> None:
+        scores = self.score(self.HEDGE, SAID[1], "option_considered")
+        assert scores["modality/marked_right"] == scores["modality/readable"] == 1
+        assert scores["modality/false_decision"] == scores["modality/flattened"] == 0
+
+    def test_a_bare_fact_is_flattened_and_has_no_marked_score(self) -> None:
+        scores = self.score(self.HEDGE, "Refresh the TTL on each access.", None)
+        assert scores["modality/flattened"] == 1
+        assert scores["modality/readable"] == 0
+        assert "modality/false_decision" not in scores
+        assert "modality/marked_right" not in scores
+
+    def test_a_hedge_marked_as_decision_is_a_false_decision_that_its_words_still_betray(self) -> None:
+        scores = self.score(self.HEDGE, SAID[1], "decision")
+        assert scores["modality/false_decision"] == 1
+        assert scores["modality/flattened"] == 0
+
+    def test_a_mark_saves_a_hedge_whose_words_were_lost(self) -> None:
+        scores = self.score(self.HEDGE, "TTL refresh on access", "hypothesis")
+        assert scores["modality/flattened"] == 0
+        assert scores["modality/marked_right"] == 0
+
+    def test_a_decision_marked_weaker_is_a_false_demotion(self) -> None:
+        scores = self.score(self.DECISION, "We'll use Redis.", "observation", "t0")
+        assert scores["modality/false_demotion"] == 1
+        assert scores["modality/false_demotion_read"] == 0
+
+    def test_what_the_reader_misreads_in_the_source_is_not_held_against_a_memory(self) -> None:
+        unreadable = probe(evidence=["t0"], words="Redis, then.", modality="hypothesis")
+        assert read("Redis, then.") == "observation"
+        assert "modality/flattened" not in self.score(unreadable, "Redis, then.", None, "t0")
+
+    def test_what_did_not_come_back_is_only_counted_as_not_returned(self) -> None:
+        assert ModalityLoss().score(self.HEDGE, answer("t4"), SAMPLE) == {"modality/returned": 0.0}
+
+    def test_labels_and_forecasts_are_given_for_matrix_and_curve(self) -> None:
+        marked = answer(Recalled(SAID[1], ("t1",), modality="decision", confidence=0.7))
+        assert ModalityLoss().labels(self.HEDGE, marked, SAMPLE) == [("option_considered", "decision")]
+        assert ModalityLoss().forecasts(self.HEDGE, marked, SAMPLE) == [(0.7, False)]
+        assert ModalityLoss().labels(self.HEDGE, answer("t1"), SAMPLE) == [("option_considered", "unmarked")]
+        assert ModalityLoss().forecasts(self.HEDGE, answer("t1"), SAMPLE) == []
+
+
+class TestReader:
+    def test_its_agreement_with_labels_is_the_one_that_the_task_states(self, shared_data) -> None:
+        from evals.tasks.modality import TASK
+
+        measured = agreement((row["text"], row["label"]) for row in sentences(shared_data))
+        stated = (
+            f"agrees with {measured.n} labelled sentences on {measured.accuracy:.1%} "
+            f"(κ {measured.kappa:.2f}; it reads {measured.false_decision:.1%} of hedges as decisions)"
+        )
+        assert stated.replace("%", " %").replace("κ 0.", "κ .") in TASK.note
+
+    def test_agreement_with_itself_is_perfect_and_with_a_constant_is_chance(self) -> None:
+        texts = [*SAID, "Should we use Redis?", "It might fail."]
+        assert agreement([(text, read(text)) for text in texts]).kappa == 1
+        assert agreement([(text, "question") for text in texts]).kappa <= 0.2
+
+
+class TestStaleness:
+    UPDATED = probe(current=["t3"], stale=["t2"])
+
+    def test_the_first_of_right_and_outdated_decides(self) -> None:
+        right = Staleness().score(self.UPDATED, answer("t4", "t3", "t2"), SAMPLE)
+        wrong = Staleness().score(self.UPDATED, answer("t2", "t3"), SAMPLE)
+        assert (right["staleness/stale_first"], wrong["staleness/stale_first"]) == (0, 1)
+        assert (right["staleness/current_first"], wrong["staleness/current_first"]) == (1, 0)
+        assert (right["staleness/resurrected"], wrong["staleness/resurrected"]) == (1, 1)
+
+    def test_history_that_is_marked_as_such_misleads_nobody(self) -> None:
+        marked = Recalled(SAID[2], ("t2",), current=False)
+        scores = Staleness().score(self.UPDATED, answer(marked, "t3"), SAMPLE)
+        assert scores["staleness/stale_first"] == scores["staleness/resurrected"] == 0
+        assert scores["staleness/current_first"] == 1
+
+    def test_finding_neither_is_unanswered_but_not_stale(self) -> None:
+        scores = Staleness().score(self.UPDATED, answer("t4"), SAMPLE)
+        assert scores["staleness/stale_first"] is None
+        assert scores["staleness/current_first"] == 0
+
+    def test_retiring_what_still_holds_is_over_invalidation(self) -> None:
+        retired = Recalled(SAID[3], ("t3",), current=False)
+        assert Staleness().score(self.UPDATED, answer(retired), SAMPLE)["staleness/over_invalidated"] == 1
+        assert Staleness().score(self.UPDATED, answer("t3"), SAMPLE)["staleness/over_invalidated"] == 0
+        assert Staleness().score(self.UPDATED, answer("t4"), SAMPLE)["staleness/over_invalidated"] is None
+
+    def test_an_arm_that_does_not_rank_has_no_first(self) -> None:
+        scores = Staleness().score(self.UPDATED, answer("t2", "t3", ranked=False), SAMPLE)
+        assert scores["staleness/stale_first"] is None
+        assert "staleness/current_first" not in scores
+        assert scores["staleness/resurrected"] == 1
+
+    def test_chains_are_reported_by_depth(self) -> None:
+        deep = probe(current=["t3"], stale=["t2"], asks="head", depth=7)
+        scores = Staleness().score(deep, answer("t3"), SAMPLE)
+        assert scores["staleness/head"] == scores["staleness/head_depth4+"] == 1
+
+    def test_news_that_has_expired_must_not_come_back_as_current(self) -> None:
+        expired = probe(stale=["t4"])
+        assert Staleness().score(expired, answer("t4"), SAMPLE)["staleness/resurrected"] == 1
+        aged = Recalled(SAID[4], ("t4",), current=False)
+        assert Staleness().score(expired, answer(aged), SAMPLE)["staleness/resurrected"] == 0
+        assert Staleness().score(expired, answer(), SAMPLE)["staleness/resurrected"] == 0
+
+
+class TestPhraseScores:
+    def test_coverage_is_a_share_of_what_was_ever_said(self) -> None:
+        question = probe(must_mention=["90-day", "Memcached"], must_not_mention=[])
+        scores = Phrases().score(question, answer("t3"), SAMPLE)
+        assert scores["phrases/covered"] == 1
+        assert scores["phrases/reachable"] == 0.5
+        assert scores["statebench/must_mention"] == 0.5
+
+    def test_a_forbidden_phrase_that_was_never_said_or_is_required_is_dropped(self) -> None:
+        question = probe(must_mention=["Redis"], must_not_mention=["Redis", "Memcached"])
+        scores = Phrases().score(question, answer("t0"), SAMPLE)
+        assert scores["phrases/forbidden"] is None
+        assert scores["phrases/clean"] is None
+
+    def test_an_outdated_value_marked_as_history_is_not_a_violation_but_is_one_by_the_published_rule(self) -> None:
+        question = probe(must_mention=["90-day"], must_not_mention=["30-day"])
+        marked = Recalled(SAID[2], ("t2",), current=False)
+        scores = Phrases().score(question, answer("t3", marked), SAMPLE)
+        assert scores["phrases/clean"] == 1
+        assert scores["statebench/sfrr"] == 1
+
+
+class TestProvenance:
+    def test_a_true_pointer_resolves(self) -> None:
+        scores = Provenance().score(probe(), answer("t0", "t1"), SAMPLE)
+        assert scores == {"provenance/pointed": 1.0, "provenance/resolves": 1.0}
+
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            Recalled(SAID[0], ("t4",)),
+            Recalled(SAID[0], ("invented",)),
+            Recalled(SAID[0], ("t0", "invented")),
+            Recalled("We use Postgres and nothing else at all.", ("t0",)),
+            Recalled(SAID[0], ("t0",), quote="We use Postgres"),
+        ],
+    )
+    def test_an_arm_that_lies_about_where_words_came_from_is_caught(self, lie: Recalled) -> None:
+        assert Provenance().score(probe(), answer(lie), SAMPLE)["provenance/resolves"] == 0
+
+    def test_no_pointer_is_not_a_resolved_one(self) -> None:
+        scores = Provenance().score(probe(), answer(Recalled(SAID[0]), "t0"), SAMPLE)
+        assert scores["provenance/pointed"] == scores["provenance/resolves"] == 0.5
+
+
+class TestCostAndControls:
+    def test_the_counter_is_characters_by_four_rounded_up(self) -> None:
+        assert [tokens(text) for text in ("", "a", "abcd", "abcde")] == [0, 1, 1, 2]
+        assert tokens(url_shortener.CLAUDE_MD) == 269
+
+    def test_returning_the_whole_conversation_is_paid_for(self) -> None:
+        little = Cost().score(probe(), answer("t0"), SAMPLE)["tokens/recalled"]
+        much = Cost().score(probe(), answer(*[turn.ref for turn in TURNS]), SAMPLE)["tokens/recalled"]
+        assert much > 5 * little
+
+    def test_bringing_back_nothing_is_right_where_nothing_was_said(self) -> None:
+        never = probe(answerable=False)
+        assert Unanswerable().score(never, answer(), SAMPLE)["control/abstained"] == 1
+        assert Unanswerable().score(never, answer("t0"), SAMPLE)["control/abstained"] == 0
+        assert Unanswerable().score(never, answer("t0"), SAMPLE)["control/noise_tokens"] == tokens(SAID[0])
