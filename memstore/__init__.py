@@ -1,33 +1,90 @@
 """memstore: a cross-session memory for agents that have to act on what they remember.
 
-The public names, each loaded when it is first used: a hook or a shell completion does not pay for what it leaves alone.
+    from memstore import MemoryStore
+    memory = MemoryStore("agent.db")
+
+The store keeps what was said word for word, and facts derived from it, each with a modality, a pointer to its
+source, a lifetime, and a place in a chain of replacements. Everything public is here; nothing heavy is imported
+until it is used.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "memstore.store": "DEFAULT MemoryStore",
+    "memstore.markdown": "MarkdownMemory Note Topic curate curated_notes",
+    "memstore.policy": "Lifetimes",
+    "memstore.model": (
+        "CaptureReport Certificate Change Conflict Event Explanation Fact History Kind Modality Origin Problem"
+        " Provenance Recollection Span Status Transition Usage"
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 if TYPE_CHECKING:
     from memstore.markdown import MarkdownMemory, Note, Topic, curate, curated_notes
+    from memstore.model import (
+        CaptureReport,
+        Certificate,
+        Change,
+        Conflict,
+        Event,
+        Explanation,
+        Fact,
+        History,
+        Kind,
+        Modality,
+        Origin,
+        Problem,
+        Provenance,
+        Recollection,
+        Span,
+        Status,
+        Transition,
+        Usage,
+    )
+    from memstore.policy import Lifetimes
+    from memstore.store import DEFAULT, MemoryStore
 
-_HOME = {
-    "MarkdownMemory": "memstore.markdown",
-    "Note": "memstore.markdown",
-    "Topic": "memstore.markdown",
-    "curate": "memstore.markdown",
-    "curated_notes": "memstore.markdown",
-}
+__all__ = [
+    "DEFAULT",
+    "CaptureReport",
+    "Certificate",
+    "Change",
+    "Conflict",
+    "Event",
+    "Explanation",
+    "Fact",
+    "History",
+    "Kind",
+    "Lifetimes",
+    "MarkdownMemory",
+    "MemoryStore",
+    "Modality",
+    "Note",
+    "Origin",
+    "Problem",
+    "Provenance",
+    "Recollection",
+    "Span",
+    "Status",
+    "Topic",
+    "Transition",
+    "Usage",
+    "curate",
+    "curated_notes",
+]
 
-__all__ = ["MarkdownMemory", "Note", "Topic", "curate", "curated_notes"]
 
-
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'memstore' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -112,7 +112,8 @@ class Fact:
     """A statement held in memory. Immutable: what happens to it later is in its transitions.
 
     `probability` is how sure the tagger was of the modality, in [0, 1]. `expires_at` is None for a fact
-    without a lifetime. `conflicts` are the refusals recorded when this fact was remembered.
+    without a lifetime. `context` is what the words need to stand alone (speaker, section, antecedent …).
+    `conflicts` are the refusals recorded when this fact was remembered.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Fact:
     expires_at: datetime | None
     probability: float
     provenance: tuple[Provenance, ...]
+    context: Mapping[str, str] = field(default_factory=dict)
     conflicts: tuple[Conflict, ...] = ()
 
 
@@ -212,7 +214,6 @@ class Certificate:
     id: str
     scope: str
     at: datetime
-    reason: str
     events: tuple[str, ...]
     facts: tuple[str, ...]
     pending: bool
@@ -231,3 +232,29 @@ class Usage:
     output_tokens: int
     cost_usd: float | None
     price_date: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The chain a fact stands in: its facts from the oldest to the newest, their status, and what happened."""
+
+    facts: tuple[Fact, ...]
+    statuses: Mapping[str, Status]
+    heads: tuple[str, ...]
+    transitions: tuple[Transition, ...]
+    conflicts: tuple[Conflict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a fact is believed as far as it is: its source, standing, chain, and what moved its confidence."""
+
+    fact: Fact
+    status: Status
+    authority: int
+    binding: bool
+    confidence: float
+    why: Mapping[str, object]
+    sources: tuple[Event, ...]
+    premises: tuple[Fact, ...]
+    history: History

@@ -1,0 +1,335 @@
+"""The only place that opens the database.
+
+Every thread has a connection of its own (SQLite's rule), and a process that was forked opens new ones. Writes take
+the write lock at once (`BEGIN IMMEDIATE`) and wait for it, bounded: a deferred transaction that reads and then
+writes fails at once when another process commits in between, whatever the busy timeout says. Reads run in one
+snapshot. `synchronous=FULL` makes an acknowledged write survive a power cut, and `secure_delete` makes what is
+deleted unreadable in the file.
+
+sqlite-utils creates and migrates the schema and is there as `Ledger.db` for people; it is imported only then,
+because a hook that lives for 100 ms cannot pay for it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memstore import errors
+from memstore.ledger.times import to_micros
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+APPLICATION_ID = 0x6D656D73  # "mems" in the file's header
+SCHEMA_VERSION = 1
+BUSY_SECONDS = 60.0
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
+_MAGIC = b"SQLite format 3\x00"
+
+
+def system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def random_id(micros: int) -> str:
+    """Eighteen characters that sort by time: ten of milliseconds, eight random (40 bits a millisecond)."""
+    number = (micros // 1000 % (1 << 50)) << 40 | secrets.randbits(40)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that can be weakly referenced, and knows how deep its transaction is nested."""
+
+    depth = 0
+    transaction: Transaction | None = None
+
+
+class Transaction:
+    """A write in progress. `at` is its recorded time: the clock's, but never earlier than the write before."""
+
+    __slots__ = ("_new_id", "at", "db")
+
+    def __init__(self, db: sqlite3.Connection, at: int, new_id: Callable[[int], str]) -> None:
+        self.db = db
+        self.at = at
+        self._new_id = new_id
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self.db.execute(sql, parameters)
+
+    def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """Insert one row; returns its primary key."""
+        key = self.db.execute(sql, parameters).lastrowid
+        assert key is not None
+        return key
+
+    def new_id(self, prefix: str) -> str:
+        return f"{prefix}_{self._new_id(self.at)}"
+
+
+class Ledger:
+    """A handle on one store file, shared by threads and safe across processes.
+
+    Raises NotAStore, NewerSchema, CorruptStore, ReadOnlyStore, StoreBusy or StoreFull; never a bare sqlite3 error.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Callable[[], datetime] | None = None,
+        new_id: Callable[[int], str] | None = None,
+        busy_seconds: float = BUSY_SECONDS,
+        create: bool = True,
+    ) -> None:
+        self.path = Path(path)
+        self.clock = clock or system_clock
+        self._new_id = new_id or random_id
+        self._busy_seconds = busy_seconds
+        self._local = threading.local()
+        self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        self._pid = os.getpid()
+        self.read_only = False
+        self._refuse_foreign_files(create)
+        with self._mapped():
+            self._prepare()
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    def _refuse_foreign_files(self, create: bool) -> None:
+        if self.path.is_dir():
+            raise errors.NotAStore(f"{self.path} is a directory: name a file, for example {self.path / 'memory.db'}")
+        if not self.path.exists():
+            if not create:
+                raise errors.NotAStore(f"no store at {self.path}: create one with  memstore init")
+            if not self.path.parent.is_dir():
+                raise errors.NotAStore(f"no directory {self.path.parent}: create it first")
+            return
+        if not self.path.is_file():
+            raise errors.NotAStore(f"{self.path} is not a regular file")
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(16)
+        except OSError as error:
+            raise errors.ReadOnlyStore(f"cannot read {self.path}: {error.strerror}") from error
+        if head and head != _MAGIC:
+            raise errors.NotAStore(f"{self.path} is not a memstore database (it does not begin as SQLite files do)")
+        self.read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+
+    def _prepare(self) -> None:
+        connection = self.connection
+        version, application = self._stamp(connection)
+        if application != APPLICATION_ID:
+            if version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                raise errors.NotAStore(f"{self.path} is another program's SQLite database; it was left as it is")
+            if self.read_only:
+                raise errors.ReadOnlyStore(f"{self.path} is empty and cannot be written")
+        if version > SCHEMA_VERSION:
+            raise errors.NewerSchema(
+                f"{self.path} has schema {version}; this memstore knows up to {SCHEMA_VERSION}: upgrade memstore"
+            )
+        if version < SCHEMA_VERSION:
+            if self.read_only:
+                raise errors.ReadOnlyStore(f"{self.path} needs a migration and cannot be written")
+            self._migrate(connection)
+
+    @staticmethod
+    def _stamp(connection: sqlite3.Connection) -> tuple[int, int]:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        return version, application
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        from memstore.ledger.migrations import apply
+
+        self._begin_immediate(connection)
+        try:
+            if self._stamp(connection)[0] < SCHEMA_VERSION:  # another process may have been faster
+                apply(connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    @property
+    def connection(self) -> _Connection:
+        """This thread's connection."""
+        if self._pid != os.getpid():  # forked: the parent's connections are not ours to use, nor to close
+            self._local = threading.local()
+            self._open = weakref.WeakSet()
+            self._pid = os.getpid()
+        existing: _Connection | None = getattr(self._local, "connection", None)
+        if existing is not None:
+            return existing
+        mode = "ro" if self.read_only else "rwc"
+        uri = f"{self.path.resolve().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            timeout=self._busy_seconds,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        if not self.read_only:
+            self._use_wal(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+        self._local.connection = connection
+        self._open.add(connection)
+        return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        # Changing the journal mode needs the file alone and does not wait for it: ask again, bounded.
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    # --- transactions -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """A write transaction; nested calls join it, and fail back to their own beginning."""
+        with self._mapped():
+            if self.read_only:
+                raise errors.ReadOnlyStore(f"{self.path} cannot be written")
+            connection = self.connection
+            if connection.depth:
+                with self._savepoint(connection):
+                    assert connection.transaction is not None
+                    yield connection.transaction
+                return
+            self._begin_immediate(connection)
+            connection.depth = 1
+            try:
+                at = self._tick(connection)
+                connection.transaction = Transaction(connection, at, self._new_id)
+                yield connection.transaction
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                connection.depth = 0
+                connection.transaction = None
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One consistent snapshot. Inside a write transaction it is that transaction's view."""
+        with self._mapped():
+            connection = self.connection
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+
+    @contextmanager
+    def _savepoint(self, connection: _Connection) -> Iterator[None]:
+        name = f"nested_{connection.depth}"
+        connection.execute(f"SAVEPOINT {name}")
+        connection.depth += 1
+        try:
+            yield
+            connection.execute(f"RELEASE {name}")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute(f"ROLLBACK TO {name}")
+                connection.execute(f"RELEASE {name}")
+            raise
+        finally:
+            connection.depth -= 1
+
+    def _begin_immediate(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+
+    def _tick(self, connection: sqlite3.Connection) -> int:
+        """The recorded time of this write. It never runs backwards, or "as of" would lose its meaning."""
+        now = to_micros(self.clock(), "the clock's time")
+        last: int = connection.execute("SELECT last FROM clock").fetchone()[0]
+        if now > last:
+            connection.execute("UPDATE clock SET last = ?", (now,))
+        return max(now, last)
+
+    # --- the rest -----------------------------------------------------------------------------------------------
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection as a sqlite-utils Database, for exploring; do not write through it."""
+        from sqlite_utils import Database
+
+        return Database(self.connection)
+
+    def checkpoint(self) -> bool:
+        """Move the write-ahead log into the file and empty it; False while a reader still needs it."""
+        with self._mapped():
+            connection = self.connection
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
+            return not busy
+
+    def close(self) -> None:
+        """Close every connection of this process. The handle opens new ones if it is used again."""
+        if self._pid == os.getpid():
+            for connection in list(self._open):
+                connection.close()
+        self._open = weakref.WeakSet()
+        self._local = threading.local()
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._mapping(error) from error
+
+    def _mapping(self, error: sqlite3.Error) -> errors.StoreError:
+        code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+        match code:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                return errors.StoreBusy(
+                    f"{self.path} was locked by another process for {self._busy_seconds:g} s: nothing was written, "
+                    "try again"
+                )
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+                return errors.ReadOnlyStore(f"{self.path} cannot be opened for writing: {error}")
+            case sqlite3.SQLITE_FULL:
+                return errors.StoreFull(f"no space left for {self.path}: the write was undone, free some and repeat it")
+            case sqlite3.SQLITE_NOTADB:
+                return errors.NotAStore(f"{self.path} is not a memstore database")
+            case sqlite3.SQLITE_CORRUPT:
+                return errors.CorruptStore(
+                    f"{self.path} is damaged ({error}): nothing was written; restore a backup with  memstore restore"
+                )
+        return errors.StoreError(f"{self.path}: {error}")

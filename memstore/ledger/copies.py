@@ -1,0 +1,54 @@
+"""Copies of the store: consistent backups taken while others write, and restoring one.
+
+A copy is out of forgetting's reach, so the ledger remembers that it was made, and certificates name it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from memstore.errors import CorruptStore, NotAStore, UsageError
+from memstore.ledger.connection import Ledger
+
+
+def copy(ledger: Ledger, target: Path) -> None:
+    """Write a consistent copy to a new file. The file appears whole or not at all."""
+    unfinished = target.with_name(target.name + ".unfinished")
+    unfinished.unlink(missing_ok=True)
+    try:
+        with ledger._mapped():
+            ledger.connection.execute("VACUUM INTO ?", (str(unfinished),))
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise UsageError(f"{target} exists already: a backup never overwrites, name a new file") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    note(ledger, "backup", target)
+
+
+def note(ledger: Ledger, kind: str, path: Path) -> None:
+    """Remember that a copy was made, for the certificates of what is forgotten later."""
+    if ledger.read_only:
+        return
+    with ledger.writing() as tx:
+        tx.execute("INSERT INTO copies (at, kind, path) VALUES (?, ?, ?)", (tx.at, kind, str(path.absolute())))
+
+
+def restore(backup: Path, target: Path) -> None:
+    """Put a backup in the place of a store that is not there. Raises UsageError if something is."""
+    if target.exists():
+        raise UsageError(f"{target} exists: move it away first, restoring never overwrites")
+    source = Ledger(backup, create=False)
+    try:
+        damage = source.connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise CorruptStore(f"{backup} is damaged itself ({damage}): it was not restored")
+        copy(source, target)
+    except sqlite3.DatabaseError as error:
+        raise NotAStore(f"{backup} cannot be read: {error}") from error
+    finally:
+        source.close()

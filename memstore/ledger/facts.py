@@ -1,0 +1,301 @@
+"""Facts and their provenance: written once, read whole.
+
+A fact's row is sealed with a checksum of everything in it that never changes, so that a hand in the database is
+noticed. Its `digest` is a checksum of its wording (case, spacing and punctuation aside), by which the same
+statement made again is recognised.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from memstore.errors import NotFound
+from memstore.ledger.connection import Transaction
+from memstore.ledger.standing import State, Step, derive
+from memstore.ledger.times import from_micros, optional
+from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance
+
+_NOT_WORDS = re.compile(r"[^\w]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fact about to be written. Spans are (event pk, start, end); times and `ttl` in microseconds."""
+
+    scope: int
+    key: str | None
+    text: str
+    modality: Modality
+    kind: Kind
+    origin: Origin
+    said_at: int
+    valid_from: int
+    valid_to: int | None
+    ttl: int | None
+    probability: float
+    spans: Sequence[tuple[int, int, int]]
+    extractor: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A fact as the ledger reads it for ranking: everything but its provenance, with its cached standing."""
+
+    pk: int
+    id: str
+    scope: str
+    key: str | None
+    text: str
+    modality: Modality
+    kind: Kind
+    origin: Origin
+    said_at: int
+    recorded_at: int
+    valid_from: int
+    valid_to: int | None
+    ttl: int | None
+    probability: float
+    state: State
+    expires_at: int | None
+    context: str | None
+
+
+_ROW = """
+    facts.pk, facts.id, scopes.name, facts.key, facts.text, facts.modality, facts.kind, facts.origin, facts.said_at,
+    facts.recorded_at, facts.valid_from, facts.valid_to, facts.ttl, facts.probability, facts.state, facts.expires_at,
+    facts.context
+"""
+_TABLES = "facts JOIN scopes ON scopes.pk = facts.scope"
+
+
+def _checksum(value: str) -> int:
+    return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8], "big", signed=True)
+
+
+def digest(text: str) -> int:
+    """A checksum of the wording: the same for texts that differ only in case, spacing and punctuation."""
+    folded = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return _checksum(folded or text)
+
+
+def seal(id_: str, text: str, modality: str, kind: str, origin: str, *times_and_probability: object) -> int:
+    """A checksum of what never changes in a fact but its key: id, text, classes, times, lifetime, probability."""
+    return _checksum(json.dumps([id_, text, modality, kind, origin, *times_and_probability], ensure_ascii=False))
+
+
+def key_seal(id_: str, key: str | None) -> int | None:
+    return None if key is None else _checksum(f"{id_}\n{key}")
+
+
+def extractor_pk(tx: Transaction, name: str) -> int:
+    row = tx.execute("SELECT pk FROM extractors WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else tx.insert("INSERT INTO extractors (name) VALUES (?)", (name,))
+
+
+def add(tx: Transaction, draft: Draft) -> int:
+    """Write a fact with its provenance; returns its pk."""
+    fact_id = tx.new_id("f")
+    expires_at = None if draft.ttl is None else draft.said_at + draft.ttl
+    sealed = (draft.said_at, tx.at, draft.valid_from, draft.valid_to, draft.ttl, draft.probability)
+    fact = tx.insert(
+        "INSERT INTO facts (id, scope, key, text, modality, kind, origin, said_at, recorded_at, valid_from, valid_to,"
+        " ttl, probability, context, digest, seal, key_seal, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            fact_id,
+            draft.scope,
+            draft.key,
+            draft.text,
+            draft.modality.value,
+            draft.kind.value,
+            draft.origin.value,
+            *sealed,
+            json.dumps(dict(draft.context), ensure_ascii=False) if draft.context else None,
+            digest(draft.text),
+            seal(fact_id, draft.text, draft.modality, draft.kind, draft.origin, *sealed),
+            key_seal(fact_id, draft.key),
+            expires_at,
+        ),
+    )
+    point(tx, fact, draft.spans, draft.extractor, since=None)
+    return fact
+
+
+def point(tx: Transaction, fact: int, spans: Iterable[tuple[int, int, int]], extractor: str, since: int | None) -> None:
+    """Add provenance pointers to a fact; `since` is the transition that brought them, None for the first ones."""
+    by = extractor_pk(tx, extractor)
+    for event, start, stop in spans:
+        tx.execute(
+            "INSERT OR IGNORE INTO provenance (fact, event, start, stop, extractor, since) VALUES (?, ?, ?, ?, ?, ?)",
+            (fact, event, start, stop, by, since),
+        )
+
+
+def depend(tx: Transaction, fact: int, premises: Iterable[int]) -> None:
+    """Record that a fact was concluded from others."""
+    for premise in premises:
+        tx.execute("INSERT OR IGNORE INTO dependencies (fact, premise) VALUES (?, ?)", (fact, premise))
+
+
+def pks_of(db: sqlite3.Connection, ids: Sequence[str], scopes: Sequence[int] | None = None) -> list[int]:
+    """The keys of facts by id, in the order given. Raises NotFound for one that is not in the named scopes."""
+    marks = ",".join("?" * len(ids))
+    found = {
+        row[1]: row[0]
+        for row in db.execute(f"SELECT pk, id, scope FROM facts WHERE id IN ({marks})", tuple(ids))
+        if scopes is None or row[2] in scopes
+    }
+    for id_ in ids:
+        if id_ not in found:
+            raise NotFound(f"no fact {id_!r} in this scope")
+    return [found[id_] for id_ in ids]
+
+
+def rows(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, Row]:
+    wanted = list(pks)
+    result: dict[int, Row] = {}
+    for begin in range(0, len(wanted), 500):
+        part = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        for row in db.execute(f"SELECT {_ROW} FROM {_TABLES} WHERE facts.pk IN ({marks})", part):
+            result[row[0]] = _row(row)
+    return result
+
+
+def _row(row: Sequence[Any]) -> Row:
+    pk, id_, scope, key, text, modality, kind, origin, *times, state, expires_at, context = row
+    said_at, recorded_at, valid_from, valid_to, ttl, probability = times
+    return Row(
+        pk=pk,
+        id=id_,
+        scope=scope,
+        key=key,
+        text=text,
+        modality=Modality(modality),
+        kind=Kind(kind),
+        origin=Origin(origin),
+        said_at=said_at,
+        recorded_at=recorded_at,
+        valid_from=valid_from,
+        valid_to=valid_to,
+        ttl=ttl,
+        probability=probability,
+        state=State(state),
+        expires_at=expires_at,
+        context=context,
+    )
+
+
+def provenance(
+    db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None
+) -> dict[int, tuple[Provenance, ...]]:
+    """The pointers of facts with the words they point at, first ones first; as of a moment if one is given."""
+    result: dict[int, list[Provenance]] = {pk: [] for pk in pks}
+    wanted = list(result)
+    for begin in range(0, len(wanted), 500):
+        part = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        found = db.execute(
+            "SELECT p.fact, e.id, e.ref, s.name, e.role, e.origin, e.at, p.start, p.stop,"
+            " substr(e.text, p.start + 1, p.stop - p.start), x.name"
+            " FROM provenance p JOIN events e ON e.pk = p.event JOIN sessions s ON s.pk = e.session"
+            " JOIN extractors x ON x.pk = p.extractor LEFT JOIN transitions t ON t.pk = p.since"
+            f" WHERE p.fact IN ({marks}) AND (? IS NULL OR t.at IS NULL OR t.at <= ?)"
+            " ORDER BY p.fact, p.since, p.event, p.start",
+            (*part, as_of, as_of),
+        )
+        for fact, event, ref, session, role, origin, at, start, stop, quote, extractor in found:
+            result[fact].append(
+                Provenance(event, ref, session, role, Origin(origin), from_micros(at), start, stop, quote, extractor)
+            )
+    return {pk: tuple(pointers) for pk, pointers in result.items()}
+
+
+def whole(row: Row, pointers: tuple[Provenance, ...], expires_at: int | None) -> Fact:
+    """The public record of a fact. Its expiry is passed in, because confirmations move it."""
+    return Fact(
+        id=row.id,
+        scope=row.scope,
+        key=row.key,
+        text=row.text,
+        modality=row.modality,
+        kind=row.kind,
+        origin=row.origin,
+        said_at=from_micros(row.said_at),
+        recorded_at=from_micros(row.recorded_at),
+        valid_from=from_micros(row.valid_from),
+        valid_to=optional(row.valid_to),
+        expires_at=optional(expires_at),
+        probability=row.probability,
+        provenance=pointers,
+        context=json.loads(row.context) if row.context else {},
+    )
+
+
+def by_key(db: sqlite3.Connection, scopes: Sequence[int], key: str) -> list[int]:
+    marks = ",".join("?" * len(scopes))
+    found = db.execute(f"SELECT pk FROM facts WHERE key IS NOT NULL AND key = ? AND scope IN ({marks})", (key, *scopes))
+    return [row[0] for row in found]
+
+
+def in_scopes(db: sqlite3.Connection, scopes: Sequence[int]) -> list[int]:
+    """Every fact in the scopes that was not forgotten, oldest first."""
+    marks = ",".join("?" * len(scopes))
+    found = db.execute(f"SELECT pk FROM facts WHERE scope IN ({marks}) AND state < 4 ORDER BY pk", tuple(scopes))
+    return [row[0] for row in found]
+
+
+def same_statement(tx: Transaction, draft: Draft) -> int | None:
+    """A current fact of the same wording, modality, kind and origin in the same scope, if there is one."""
+    row = tx.execute(
+        "SELECT pk FROM facts WHERE digest = ? AND state < 2 AND scope = ? AND modality = ? AND kind = ?"
+        " AND origin = ? AND key IS ? ORDER BY pk LIMIT 1",
+        (
+            digest(draft.text),
+            draft.scope,
+            draft.modality.value,
+            draft.kind.value,
+            draft.origin.value,
+            draft.key,
+        ),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def steps(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, list[Step]]:
+    """The transitions that facts were involved in, up to a moment."""
+    result: dict[int, list[Step]] = {pk: [] for pk in pks}
+    wanted = list(result)
+    for begin in range(0, len(wanted), 500):
+        part = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        found = db.execute(
+            "SELECT i.fact, t.pk, t.change, t.at, i.side, t.target, t.refusal IS NOT NULL, e.at"
+            " FROM involved i JOIN transitions t ON t.pk = i.transition LEFT JOIN events e ON e.pk = t.event"
+            f" WHERE i.fact IN ({marks}) AND (? IS NULL OR t.at <= ?)",
+            (*part, as_of, as_of),
+        )
+        for fact, pk, change, at, side, target, refused, said_at in found:
+            result[fact].append(Step(pk, Change(change), at, side, target, bool(refused), said_at))
+    return result
+
+
+def settle(tx: Transaction, pks: Iterable[int]) -> None:
+    """Derive the state of facts again and keep it beside them."""
+    affected = list(pks)
+    taken = steps(tx.db, affected)
+    for pk, row in rows(tx.db, affected).items():
+        standing = derive(taken[pk], row.said_at, row.ttl)
+        if (standing.state, standing.expires_at) != (row.state, row.expires_at):
+            tx.execute(
+                "UPDATE facts SET state = ?, expires_at = ? WHERE pk = ?",
+                (standing.state.value, standing.expires_at, pk),
+            )

@@ -1,0 +1,208 @@
+"""Forgetting: erase content everywhere in the file, leave tombstones, and certify it.
+
+Forgetting a fact blanks the words it quotes in their events (character for character, so that the spans of its
+neighbours still hold), and every fact whose words overlap them goes too. Forgetting an event blanks all of it; facts
+that others said as well lose only that pointer. Ids, times and chains stay: they carry no content. What depended on
+a forgotten fact is flagged.
+
+`secure_delete` overwrites what is deleted inside pages; old page images live on in the write-ahead log until it is
+truncated, which an open reader can delay: until then a certificate is `pending`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+
+from memstore.ledger import facts, transitions
+from memstore.ledger.connection import Ledger, Transaction
+from memstore.ledger.events import sha256
+from memstore.ledger.times import from_micros
+from memstore.model import Certificate, Change
+
+BLANK = "\N{FULL BLOCK}"
+_FORGOTTEN = "[forgotten]"
+
+
+def facts_quoting(db: sqlite3.Connection, fact_pks: Iterable[int]) -> set[int]:
+    """The given facts and every fact whose words overlap theirs."""
+    found = set(fact_pks)
+    frontier = set(found)
+    while frontier:
+        marks = ",".join("?" * len(frontier))
+        overlapping = {
+            row[0]
+            for row in db.execute(
+                "SELECT DISTINCT b.fact FROM provenance a JOIN provenance b"
+                " ON b.event = a.event AND b.start < a.stop AND a.start < b.stop"
+                f" WHERE a.fact IN ({marks})",
+                tuple(frontier),
+            )
+        }
+        frontier = overlapping - found
+        found |= frontier
+    return found
+
+
+def events_of(db: sqlite3.Connection, scope: int, session: str | None) -> list[int]:
+    rows = db.execute(
+        "SELECT events.pk FROM events JOIN sessions ON sessions.pk = events.session"
+        " WHERE sessions.scope = ? AND (? IS NULL OR sessions.name = ?) AND forgotten_at IS NULL",
+        (scope, session, session),
+    )
+    return [row[0] for row in rows]
+
+
+def erase(
+    tx: Transaction,
+    *,
+    scope: int,
+    event_pks: Sequence[int],
+    fact_pks: Sequence[int],
+    unindex: Callable[[Transaction, Sequence[tuple[int, str]]], None],
+    reason: str,
+) -> int:
+    """Erase events and facts inside a transaction; returns the key of the certificate, pending until `finish`."""
+    named = facts_quoting(tx.db, fact_pks)
+    founded = _founded_on(tx.db, event_pks)
+    doomed = named | founded
+    rows = facts.rows(tx.db, doomed)
+    unindex(tx, [(pk, row.text) for pk, row in rows.items()])
+    _blank_quotes(tx, named)
+    _forget_context(tx, event_pks, doomed)
+    orphaned = _orphaned(tx.db, founded - named) - set(event_pks)
+    for event in event_pks:
+        tx.execute("UPDATE events SET text = '', sha256 = NULL, forgotten_at = ? WHERE pk = ?", (tx.at, event))
+        tx.execute("DELETE FROM provenance WHERE event = ? AND since IS NOT NULL", (event,))
+        tx.execute("DELETE FROM pending WHERE event = ?", (event,))
+    _blank_facts(tx, doomed)
+    if doomed:
+        transitions.append(tx, scope=scope, change=Change.FORGOTTEN, old=sorted(doomed), reason=reason)
+        _flag_conclusions(tx, scope, doomed)
+    for event in orphaned:
+        tx.execute("INSERT OR IGNORE INTO pending (event) VALUES (?)", (event,))
+    event_ids = [tx.execute("SELECT id FROM events WHERE pk = ?", (pk,)).fetchone()[0] for pk in event_pks]
+    return tx.insert(
+        "INSERT INTO erasures (id, scope, at, events, facts, pending) VALUES (?, ?, ?, ?, ?, 1)",
+        (tx.new_id("x"), scope, tx.at, json.dumps(event_ids), json.dumps(sorted(r.id for r in rows.values()))),
+    )
+
+
+def _founded_on(db: sqlite3.Connection, event_pks: Sequence[int]) -> set[int]:
+    """Facts that were first derived from the events (not merely said again in them)."""
+    found: set[int] = set()
+    for begin in range(0, len(event_pks), 500):
+        part = event_pks[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        found |= {
+            row[0]
+            for row in db.execute(f"SELECT fact FROM provenance WHERE since IS NULL AND event IN ({marks})", part)
+        }
+    return found
+
+
+def _blank_quotes(tx: Transaction, doomed: Iterable[int]) -> None:
+    """Overwrite the quoted words of facts in their events, character for character, and hash what is left."""
+    for fact in doomed:
+        for event, start, stop in tx.execute(
+            "SELECT event, start, stop FROM provenance WHERE fact = ?", (fact,)
+        ).fetchall():
+            (text,) = tx.execute("SELECT text FROM events WHERE pk = ?", (event,)).fetchone()
+            blanked = text[:start] + BLANK * (stop - start) + text[stop:]
+            tx.execute(
+                "UPDATE events SET text = ?, sha256 = ?, forgotten_at = ? WHERE pk = ?",
+                (blanked, sha256(blanked), tx.at, event),
+            )
+
+
+def _forget_context(tx: Transaction, event_pks: Sequence[int], doomed: Iterable[int]) -> None:
+    """Neighbours may carry the forgotten words as their antecedent or heading: they lose their context."""
+    events = set(event_pks)
+    for fact in doomed:
+        events |= {row[0] for row in tx.execute("SELECT event FROM provenance WHERE fact = ?", (fact,))}
+    for event in events:
+        tx.execute(
+            "UPDATE facts SET context = NULL WHERE context IS NOT NULL"
+            " AND pk IN (SELECT fact FROM provenance WHERE event = ?)",
+            (event,),
+        )
+
+
+def _orphaned(db: sqlite3.Connection, founded: Iterable[int]) -> set[int]:
+    """Events that only said again what goes now: from here on they speak for themselves."""
+    events: set[int] = set()
+    for fact in founded:
+        events |= {
+            row[0] for row in db.execute("SELECT event FROM provenance WHERE fact = ? AND since IS NOT NULL", (fact,))
+        }
+    return events
+
+
+def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
+    for pk in doomed:
+        row = tx.execute(
+            "SELECT id, modality, kind, origin, said_at, recorded_at, valid_from, valid_to, ttl, probability"
+            " FROM facts WHERE pk = ?",
+            (pk,),
+        ).fetchone()
+        tx.execute(
+            "UPDATE facts SET text = '', key = NULL, key_seal = NULL, digest = NULL, seal = ? WHERE pk = ?",
+            (facts.seal(row[0], "", *row[1:]), pk),
+        )
+        tx.execute(
+            "UPDATE transitions SET reason = ?, refusal = CASE WHEN refusal IS NULL THEN NULL ELSE ? END"
+            " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
+            (_FORGOTTEN, _FORGOTTEN, pk),
+        )
+
+
+def _flag_conclusions(tx: Transaction, scope: int, doomed: set[int]) -> None:
+    conclusions: set[int] = set()
+    for pk in doomed:
+        conclusions |= {row[0] for row in tx.execute("SELECT fact FROM dependencies WHERE premise = ?", (pk,))}
+    conclusions -= doomed
+    if conclusions:
+        transitions.append(
+            tx,
+            scope=scope,
+            change=Change.FLAGGED,
+            old=sorted(conclusions),
+            reason="what this was concluded from was forgotten",
+        )
+
+
+def finish(ledger: Ledger) -> bool:
+    """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait."""
+    (waiting,) = ledger.connection.execute("SELECT count(*) FROM erasures WHERE pending").fetchone()
+    if not waiting:
+        return True
+    if not ledger.checkpoint():
+        return False
+    with ledger.writing() as tx:
+        tx.execute("UPDATE erasures SET pending = 0 WHERE pending")
+    return True
+
+
+def certificate(db: sqlite3.Connection, pk: int) -> Certificate:
+    id_, scope, at, event_ids, fact_ids, pending = db.execute(
+        "SELECT x.id, s.name, x.at, x.events, x.facts, x.pending FROM erasures x JOIN scopes s ON s.pk = x.scope"
+        " WHERE x.pk = ?",
+        (pk,),
+    ).fetchone()
+    copies = [
+        f"{kind} {path}" for kind, path in db.execute("SELECT DISTINCT kind, path FROM copies WHERE at <= ?", (at,))
+    ]
+    return Certificate(
+        id=id_,
+        scope=scope,
+        at=from_micros(at),
+        events=tuple(json.loads(event_ids)),
+        facts=tuple(json.loads(fact_ids)),
+        pending=bool(pending),
+        out_of_reach=(
+            *copies,
+            "backups, exports and version control that memstore did not make",
+            "the files that were read",
+        ),
+    )

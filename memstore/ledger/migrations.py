@@ -1,0 +1,174 @@
+"""The schema, as numbered steps. A step is a small function, recorded in the same transaction as its effect.
+
+Released steps are never edited; a change of schema is a new step, and `SCHEMA_VERSION` goes up with it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+FIRST = """
+CREATE TABLE scopes (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE sessions (
+    pk INTEGER PRIMARY KEY,
+    scope INTEGER NOT NULL REFERENCES scopes,
+    name TEXT NOT NULL,
+    UNIQUE (scope, name)
+);
+
+-- Who derived a fact: name, version and model in one word, such as "verbatim/1".
+CREATE TABLE extractors (pk INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+-- What was said, word for word. Only forgetting changes a row.
+CREATE TABLE events (
+    pk INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session INTEGER NOT NULL REFERENCES sessions,
+    ref TEXT,
+    role TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    sha256 BLOB,
+    forgotten_at INTEGER -- when some or all of the words were blanked
+);
+CREATE UNIQUE INDEX events_by_ref ON events (session, ref) WHERE ref IS NOT NULL;
+CREATE UNIQUE INDEX events_by_content ON events (session, at, role, sha256) WHERE ref IS NULL AND forgotten_at IS NULL;
+
+-- Events that no extractor has read yet.
+CREATE TABLE pending (event INTEGER PRIMARY KEY REFERENCES events);
+
+-- Statements. Immutable but for `state` and `expires_at`, which are derived from the transitions and only
+-- kept here for speed: `verify` derives them again. `seal` and `key_seal` are checksums of the immutable rest;
+-- `digest` is one of the wording, by which a repeated statement is recognised.
+CREATE TABLE facts (
+    pk INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    scope INTEGER NOT NULL REFERENCES scopes,
+    key TEXT,
+    text TEXT NOT NULL,
+    modality TEXT NOT NULL
+        CHECK (modality IN ('decision', 'option_considered', 'hypothesis', 'question', 'observation')),
+    kind TEXT NOT NULL CHECK (kind IN ('user', 'feedback', 'project', 'reference')),
+    origin TEXT NOT NULL CHECK (origin IN ('user', 'assistant', 'tool', 'document', 'system')),
+    said_at INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    valid_from INTEGER NOT NULL,
+    valid_to INTEGER,
+    ttl INTEGER,
+    probability REAL NOT NULL,
+    context TEXT, -- JSON: what the words need to stand alone (speaker, section, antecedent …)
+    digest INTEGER,
+    seal INTEGER NOT NULL,
+    key_seal INTEGER,
+    state INTEGER NOT NULL DEFAULT 0,
+    expires_at INTEGER
+);
+CREATE INDEX facts_by_key ON facts (scope, key) WHERE key IS NOT NULL;
+CREATE INDEX facts_by_digest ON facts (digest) WHERE state < 2;
+
+-- The words a fact was derived from. `since` is the transition that added a later pointer (a corroboration).
+CREATE TABLE provenance (
+    fact INTEGER NOT NULL REFERENCES facts,
+    event INTEGER NOT NULL REFERENCES events,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
+    extractor INTEGER NOT NULL REFERENCES extractors,
+    since INTEGER REFERENCES transitions,
+    PRIMARY KEY (fact, event, start, stop)
+) WITHOUT ROWID;
+CREATE INDEX provenance_by_event ON provenance (event);
+
+-- What happened to facts. A row with a `refusal` was asked for and refused by policy: a conflict, without effect.
+-- `effective` is derived (0 once reverted, or refused) and kept for speed.
+CREATE TABLE transitions (
+    pk INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    scope INTEGER NOT NULL REFERENCES scopes,
+    change TEXT NOT NULL CHECK (change IN ('superseded', 'amended', 'retracted', 'confirmed', 'flagged',
+                                           'revalidated', 'reverted', 'forgotten')),
+    at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    event INTEGER REFERENCES events,
+    target INTEGER REFERENCES transitions,
+    refusal TEXT,
+    effective INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX transitions_by_target ON transitions (target) WHERE target IS NOT NULL;
+CREATE TABLE involved (
+    fact INTEGER NOT NULL REFERENCES facts,
+    transition INTEGER NOT NULL REFERENCES transitions,
+    side TEXT NOT NULL CHECK (side IN ('old', 'new')),
+    PRIMARY KEY (fact, transition, side)
+) WITHOUT ROWID;
+CREATE INDEX involved_by_transition ON involved (transition);
+
+-- A conclusion and the premises it was drawn from.
+CREATE TABLE dependencies (
+    fact INTEGER NOT NULL REFERENCES facts,
+    premise INTEGER NOT NULL REFERENCES facts,
+    PRIMARY KEY (fact, premise)
+) WITHOUT ROWID;
+CREATE INDEX dependencies_by_premise ON dependencies (premise);
+
+-- Every token is booked. An unknown price is NULL, never 0.
+CREATE TABLE usage (
+    pk INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    scope INTEGER REFERENCES scopes,
+    purpose TEXT NOT NULL,
+    model TEXT NOT NULL,
+    counter TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cost_usd REAL,
+    price_date TEXT
+);
+
+-- Certificates of what was forgotten, by id; `pending` until the old pages are gone from the write-ahead log.
+CREATE TABLE erasures (
+    pk INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    scope INTEGER NOT NULL REFERENCES scopes,
+    at INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    pending INTEGER NOT NULL
+);
+
+-- Copies made through memstore, which forgetting cannot reach and must name.
+CREATE TABLE copies (pk INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL);
+
+-- The recorded time of the last write, which never runs backwards.
+CREATE TABLE clock (row INTEGER PRIMARY KEY CHECK (row = 0), last INTEGER NOT NULL);
+INSERT INTO clock VALUES (0, 0);
+"""
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date, inside the caller's transaction."""
+    from sqlite_utils import Database, Migrations
+
+    steps = Migrations("memstore")
+
+    @steps(name="0001_first_schema")
+    def first_schema(db: Database) -> None:
+        _run(db, FIRST)
+
+    steps.apply(Database(connection))
+
+
+def _run(db: Database, script: str) -> None:
+    # Statement by statement: executescript() would commit the surrounding transaction.
+    statement = ""
+    for line in script.splitlines():
+        statement += line + "\n"
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""

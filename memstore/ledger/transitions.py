@@ -1,0 +1,194 @@
+"""What happened to facts: dated rows with a cause, and the chains that they form.
+
+Appending is all that is ever done here. Whether a change is *allowed* is decided in `coherence`; a refused one is
+appended too, with its refusal, and has no effect.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from memstore.errors import NotFound
+from memstore.ledger import facts, standing
+from memstore.ledger.connection import Transaction
+from memstore.ledger.times import from_micros
+from memstore.model import Change, Conflict, Transition
+
+
+def append(
+    tx: Transaction,
+    *,
+    scope: int,
+    change: Change,
+    old: Sequence[int],
+    new: Sequence[int] = (),
+    reason: str,
+    event: int | None = None,
+    target: int | None = None,
+    refusal: str | None = None,
+) -> int:
+    """Write a transition and settle the state of the facts it touches; returns its pk."""
+    pk = tx.insert(
+        "INSERT INTO transitions (id, scope, change, at, reason, event, target, refusal, effective)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (tx.new_id("t"), scope, change.value, tx.at, reason, event, target, refusal, refusal is None),
+    )
+    tx.db.executemany(
+        "INSERT OR IGNORE INTO involved (fact, transition, side) VALUES (?, ?, ?)",
+        [(fact, pk, "old") for fact in old] + [(fact, pk, "new") for fact in new],
+    )
+    if refusal is None:
+        if change is Change.REVERTED:
+            _settle_effects(tx, pk)
+        facts.settle(tx, {*old, *new})
+    return pk
+
+
+def _settle_effects(tx: Transaction, reversal: int) -> None:
+    """Derive again which transitions count among those that undo one another around this one."""
+    related = tx.execute(
+        "WITH RECURSIVE line(pk) AS (SELECT ? UNION SELECT CASE t.pk WHEN line.pk THEN t.target ELSE t.pk END"
+        " FROM line JOIN transitions t ON t.change = 'reverted' AND (t.pk = line.pk OR t.target = line.pk))"
+        " SELECT pk, target, change = 'reverted', refusal IS NOT NULL FROM transitions"
+        " WHERE pk IN (SELECT pk FROM line)",
+        (reversal,),
+    ).fetchall()
+    steps = ((pk, target, bool(undoes), bool(refused)) for pk, target, undoes, refused in related)
+    for pk, counts in standing.effective(steps).items():
+        tx.execute("UPDATE transitions SET effective = ? WHERE pk = ?", (counts, pk))
+
+
+def pk_of(db: sqlite3.Connection, transition_id: str) -> int:
+    row = db.execute("SELECT pk FROM transitions WHERE id = ?", (transition_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"no transition {transition_id!r} in this store")
+    return int(row[0])
+
+
+_COLUMNS = (
+    "t.pk, t.id, s.name, t.change, t.at, t.reason, t.refusal, e.id, target.id"
+    " FROM transitions t JOIN scopes s ON s.pk = t.scope LEFT JOIN events e ON e.pk = t.event"
+    " LEFT JOIN transitions target ON target.pk = t.target"
+)
+
+
+def read(db: sqlite3.Connection, pks: Iterable[int]) -> list[Transition | Conflict]:
+    """Transitions and conflicts by pk, in the order they happened."""
+    wanted = list(pks)
+    sides: dict[int, dict[str, list[str]]] = {pk: {"old": [], "new": []} for pk in wanted}
+    result: list[Transition | Conflict] = []
+    for begin in range(0, len(wanted), 500):
+        part = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        for pk, side, fact in db.execute(
+            "SELECT i.transition, i.side, f.id FROM involved i JOIN facts f ON f.pk = i.fact"
+            f" WHERE i.transition IN ({marks}) ORDER BY f.pk",
+            part,
+        ):
+            sides[pk][side].append(fact)
+        for row in db.execute(f"SELECT {_COLUMNS} WHERE t.pk IN ({marks}) ORDER BY t.pk", part):
+            result.append(_record(row, tuple(sides[row[0]]["old"]), tuple(sides[row[0]]["new"])))
+    return result
+
+
+def _record(row: Sequence[Any], old: tuple[str, ...], new: tuple[str, ...]) -> Transition | Conflict:
+    _, id_, scope, change, at, reason, refused, event, target = row
+    if refused is not None:
+        return Conflict(id_, scope, Change(change), old, new, from_micros(at), reason, refused)
+    return Transition(
+        id_,
+        scope,
+        Change(change),
+        old,
+        new,
+        from_micros(at),
+        reason,
+        event,
+        target,
+    )
+
+
+def involving(db: sqlite3.Connection, fact_pks: Iterable[int], as_of: int | None = None) -> list[int]:
+    """The transitions in which any of the facts took part, oldest first."""
+    wanted = list(fact_pks)
+    marks = ",".join("?" * len(wanted))
+    found = db.execute(
+        "SELECT DISTINCT t.pk FROM involved i JOIN transitions t ON t.pk = i.transition"
+        f" WHERE i.fact IN ({marks}) AND (? IS NULL OR t.at <= ?) ORDER BY t.pk",
+        (*wanted, as_of, as_of),
+    )
+    return [row[0] for row in found]
+
+
+# --- chains ----------------------------------------------------------------------------------------------------
+
+
+def _effective_as_of(db: sqlite3.Connection, as_of: int | None) -> str:
+    """SQL that is true of a transition `t` which counts, now or (by replaying the reversals) at a moment."""
+    if as_of is None:
+        return "t.effective = 1"
+    marked = db.execute(
+        "SELECT pk, target, change = 'reverted', refusal IS NOT NULL FROM transitions"
+        " WHERE at <= ? AND (change = 'reverted' OR refusal IS NOT NULL)",
+        (as_of,),
+    ).fetchall()
+    targets = {target for _, target, reversal, _ in marked if reversal}
+    steps = {(pk, target, bool(reversal), bool(refused)) for pk, target, reversal, refused in marked}
+    steps |= {(pk, None, False, False) for pk in targets - {pk for pk, *_ in marked}}
+    void = [pk for pk, counts in standing.effective(steps).items() if not counts]
+    return f"t.at <= {as_of:d} AND t.pk NOT IN ({','.join(map(str, void))})"
+
+
+def successors(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, list[int]]:
+    """Every supersession edge reachable forwards from the facts: {old: [new, …]}."""
+    return _edges(db, pks, "old", "new", as_of)
+
+
+def predecessors(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, list[int]]:
+    """Every supersession edge reachable backwards from the facts: {new: [old, …]}."""
+    return _edges(db, pks, "new", "old", as_of)
+
+
+def _edges(db: sqlite3.Connection, pks: Iterable[int], near: str, far: str, as_of: int | None) -> dict[int, list[int]]:
+    counts = _effective_as_of(db, as_of)
+    edges: dict[int, list[int]] = {}
+    frontier = set(pks)
+    while frontier:
+        part = list(frontier)[:500]
+        frontier -= set(part)
+        marks = ",".join("?" * len(part))
+        for pk in part:
+            edges.setdefault(pk, [])
+        for here, there in db.execute(
+            "SELECT a.fact, b.fact FROM involved a JOIN transitions t ON t.pk = a.transition"
+            f" JOIN involved b ON b.transition = t.pk AND b.side = '{far}'"
+            f" WHERE a.fact IN ({marks}) AND a.side = '{near}' AND t.change = 'superseded' AND {counts}"
+            " ORDER BY b.fact",
+            part,
+        ):
+            if there not in edges[here]:
+                edges[here].append(there)
+            if there not in edges:
+                frontier.add(there)
+    return edges
+
+
+def reachable(edges: dict[int, list[int]], start: int) -> list[int]:
+    """Everything that can be reached from a fact along the edges, itself left out, nearest first."""
+    seen: dict[int, None] = {}
+    queue = list(edges.get(start, ()))
+    while queue:
+        fact = queue.pop(0)
+        if fact not in seen and fact != start:
+            seen[fact] = None
+            queue += edges.get(fact, ())
+    return list(seen)
+
+
+def heads(edges: dict[int, list[int]], start: int) -> list[int]:
+    """The live ends of the chain that a fact stands in: itself, if nothing replaced it."""
+    if not edges.get(start):
+        return [start]
+    return [fact for fact in reachable(edges, start) if not edges.get(fact)]

@@ -1,0 +1,151 @@
+"""The rules, as pure functions: standing of a speaker, who may unseat whom, and how long a fact lasts.
+
+Nothing here touches a database or a clock. Each rule has one home, so that changing a policy is changing a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from memstore.model import Kind, Modality, Origin
+
+# --- authority: whose words they are (never what they say) -----------------------------------------------------
+
+_AUTHORITY = {
+    Origin.SYSTEM: 2,
+    Origin.USER: 2,
+    Origin.ASSISTANT: 1,
+    Origin.DOCUMENT: 0,
+    Origin.TOOL: 0,
+}
+BINDING_AUTHORITY = 2
+
+_ORIGIN_OF_ROLE = {
+    "user": Origin.USER,
+    "human": Origin.USER,
+    "assistant": Origin.ASSISTANT,
+    "system": Origin.SYSTEM,
+    "developer": Origin.SYSTEM,
+    "tool": Origin.TOOL,
+    "function": Origin.TOOL,
+    "document": Origin.DOCUMENT,
+    "file": Origin.DOCUMENT,
+}
+
+
+def authority(origin: Origin) -> int:
+    """The standing of an origin: 2 system and user, 1 assistant, 0 document and tool."""
+    return _AUTHORITY[origin]
+
+
+def origin_of(role: str) -> Origin:
+    """Who speaks in a role. A role nobody has heard of has the least standing."""
+    return _ORIGIN_OF_ROLE.get(role.lower(), Origin.TOOL)
+
+
+def binding(modality: Modality, origin: Origin) -> bool:
+    """A decision (or standing instruction, which is one) with the authority of user or system."""
+    return modality is Modality.DECISION and authority(origin) >= BINDING_AUTHORITY
+
+
+# --- who may unseat whom (invariant 6) -------------------------------------------------------------------------
+
+_UNSEATS: Mapping[Modality, frozenset[Modality]] = {
+    Modality.DECISION: frozenset(Modality),
+    Modality.OBSERVATION: frozenset({Modality.OBSERVATION, Modality.HYPOTHESIS, Modality.QUESTION}),
+    Modality.HYPOTHESIS: frozenset({Modality.HYPOTHESIS, Modality.QUESTION}),
+    Modality.OPTION_CONSIDERED: frozenset({Modality.OPTION_CONSIDERED, Modality.QUESTION}),
+    Modality.QUESTION: frozenset({Modality.QUESTION}),
+}
+
+# From the weakest claim to the strongest: where two readings of a sentence differ, the weaker wins.
+_STRENGTH = {
+    Modality.QUESTION: 0,
+    Modality.OPTION_CONSIDERED: 1,
+    Modality.HYPOTHESIS: 2,
+    Modality.OBSERVATION: 3,
+    Modality.DECISION: 4,
+}
+
+
+def strength(modality: Modality) -> int:
+    """How much a modality claims, 0 (question) to 4 (decision)."""
+    return _STRENGTH[modality]
+
+
+def weaker(one: Modality, other: Modality) -> Modality:
+    """The weaker of two readings of the same words (invariant 4)."""
+    return min(one, other, key=strength)
+
+
+def refusal(new: tuple[Modality, Origin], old: tuple[Modality, Origin]) -> str | None:
+    """Why `new` may not supersede `old`, or None if it may."""
+    (new_modality, new_origin), (old_modality, old_origin) = new, old
+    if authority(new_origin) < authority(old_origin):
+        return f"{new_origin} has less authority than {old_origin}"
+    if old_modality not in _UNSEATS[new_modality]:
+        return f"{_a(new_modality)} may not supersede {_a(old_modality)}"
+    return None
+
+
+def _a(modality: Modality) -> str:
+    return f"{'an' if modality[0] in 'aeiou' else 'a'} {modality}"
+
+
+# --- lifetimes -------------------------------------------------------------------------------------------------
+
+# A statement about a moment ("the build passes", "staging is down") is news; it goes stale by tomorrow.
+_MOMENTARY = re.compile(
+    r"\b(?:build|tests?|test suite|ci|pipeline|deploy(?:ment)?|server|service|staging|production|branch|job|"
+    r"queue|site|cluster|database|api|endpoint|linter|type ?check(?:er)?)\b[^.?!]{0,60}?"
+    r"\b(?:pass(?:es|ing|ed)?|fail(?:s|ing|ed)?|green|red|broken|down|up|back up|running|offline|online|"
+    r"stuck|crash(?:es|ing|ed)?|timing out|unreachable|healthy|degraded|succeed(?:s|ed)?)\b"
+    r"|\b(?:right now|currently|at the moment|this (?:morning|afternoon|evening))\b",
+    re.IGNORECASE,
+)
+
+
+def momentary(text: str) -> bool:
+    """Whether an observation describes the state of things at one moment rather than how things are."""
+    return _MOMENTARY.search(text) is not None
+
+
+_WEEK = timedelta(weeks=1)
+
+#: How long a class of fact may be believed without hearing it again. None: until something says otherwise.
+DEFAULT_LIFETIMES: Mapping[tuple[Modality, Kind], timedelta | None] = {
+    # What was settled stays settled until somebody unsettles it.
+    **{(Modality.DECISION, kind): None for kind in Kind},
+    # What was floated and never taken up is dead weight within weeks.
+    **{(Modality.OPTION_CONSIDERED, kind): 4 * _WEEK for kind in Kind},
+    # A guess is either confirmed or overtaken sooner than that.
+    **{(Modality.HYPOTHESIS, kind): 3 * _WEEK for kind in Kind},
+    **{(Modality.QUESTION, kind): 2 * _WEEK for kind in Kind},
+    # A person's circumstances and reactions hold until they say otherwise; projects and references drift.
+    (Modality.OBSERVATION, Kind.USER): None,
+    (Modality.OBSERVATION, Kind.FEEDBACK): None,
+    (Modality.OBSERVATION, Kind.PROJECT): 13 * _WEEK,
+    (Modality.OBSERVATION, Kind.REFERENCE): 26 * _WEEK,
+}
+
+MOMENT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """The TTL policy of a store: a table by (modality, kind), and a day for observations of a moment."""
+
+    table: Mapping[tuple[Modality, Kind], timedelta | None] = None  # type: ignore[assignment]
+    moment: timedelta | None = MOMENT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", {**DEFAULT_LIFETIMES, **(self.table or {})})
+
+    def of(self, text: str, modality: Modality, kind: Kind) -> timedelta | None:
+        """The lifetime of a fact, counted from when it was said; None if it has none."""
+        if modality is Modality.OBSERVATION and kind is not Kind.USER and momentary(text):
+            return self.moment
+        return self.table[modality, kind]

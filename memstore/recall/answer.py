@@ -1,0 +1,204 @@
+"""The pipeline from a query to recollections.
+
+Candidates come from the index; everything said about them comes from the ledger, in one snapshot. A candidate that
+was superseded gives way to the heads of its chain, which say what they replaced; retracted and forgotten facts do
+not come back unless history is asked for; expired ones come after what is live, marked.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from memstore.index import lexical
+from memstore.ledger import facts, transitions
+from memstore.ledger.facts import Row
+from memstore.ledger.standing import State, current, derive, status
+from memstore.ledger.times import from_micros, optional
+from memstore.model import Modality, Recollection, Status
+from memstore.policy import authority, binding
+from memstore.recall import render
+from memstore.recall.tokens import CHARACTERS, Counter
+
+# How many candidates the index is asked for: some give way to heads, some are no longer current.
+_OVERFETCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query with everything that decides its answer. Times in microseconds; `now` is the moment asked about."""
+
+    text: str
+    now: int
+    scopes: Mapping[int, str]
+    k: int = 5
+    budget: int | None = None
+    as_of: int | None = None
+    valid_at: int | None = None
+    modality: frozenset[Modality] = frozenset()
+    current_only: bool = False
+    history: bool = False
+    counter: Counter = CHARACTERS
+
+
+@dataclass(slots=True)
+class _Candidate:
+    row: Row
+    status: Status
+    score: float
+    confirmations: int
+    replaced: dict[str, str] = field(default_factory=dict)
+    found_by: str = "its own words"
+
+
+def answer(db: sqlite3.Connection, question: Question) -> list[Recollection]:
+    """The recollections for a question, best first, whole ones only, inside the budget if there is one."""
+    found = _find(db, question)
+    candidates = _stand(db, question, found)
+    if question.modality:
+        candidates = [c for c in candidates if c.row.modality in question.modality]
+    if question.current_only:
+        candidates = [c for c in candidates if current(c.status)]
+    candidates.sort(key=lambda c: (-c.score, c.row.id))
+    chosen = candidates[: question.k]
+    chosen.sort(key=lambda c: (not current(c.status), -c.score, c.row.id))
+    return _fit(_tell(db, question, chosen), question)
+
+
+def _find(db: sqlite3.Connection, question: Question) -> dict[int, float]:
+    """{fact: score} from the index, and from the key if the query is one."""
+    scopes = list(question.scopes)
+    found = dict(lexical.search(db, question.text, scopes, max(50, question.k * _OVERFETCH)))
+    best = max(found.values(), default=0.0)
+    for pk in facts.by_key(db, scopes, question.text.strip()) if scopes else ():
+        found[pk] = best + 1.0
+    return found
+
+
+def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float]) -> list[_Candidate]:
+    """Each candidate, or the heads it gave way to, with its status at the moment asked about."""
+    as_of = question.as_of
+    forwards = transitions.successors(db, found, as_of)
+    members: set[int] = set(found) | {pk for many in forwards.values() for pk in many}
+    if question.valid_at is not None:
+        members |= {pk for many in transitions.predecessors(db, members, as_of).values() for pk in many}
+        forwards = transitions.successors(db, members, as_of)
+    rows = {pk: row for pk, row in facts.rows(db, members).items() if as_of is None or row.recorded_at <= as_of}
+    standings = _standings(db, question, rows)
+    result: dict[int, _Candidate] = {}
+    for pk, score in sorted(found.items(), key=lambda hit: (-hit[1], hit[0])):
+        if pk not in rows:
+            continue
+        for target in _targets(question, forwards, rows, standings, pk):
+            if target not in rows:
+                continue
+            status_, confirmations = standings[target]
+            kept = result.setdefault(target, _Candidate(rows[target], status_, score, confirmations))
+            if target != pk and standings[pk][0] is Status.SUPERSEDED:
+                kept.replaced[rows[pk].id] = rows[pk].text
+                if kept.score == score:
+                    kept.found_by = "the words of what it replaced"
+    return list(result.values())
+
+
+def _standings(db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]) -> dict[int, tuple[Status, int]]:
+    taken = facts.steps(db, rows, question.as_of)
+    result = {}
+    for pk, row in rows.items():
+        standing = derive(taken[pk], row.said_at, row.ttl)
+        if row.state is State.FORGOTTEN:  # what was forgotten since stays forgotten
+            result[pk] = (Status.FORGOTTEN, 0)
+        else:
+            result[pk] = (status(standing.state, standing.expires_at, question.now), standing.confirmations)
+    return result
+
+
+def _targets(
+    question: Question,
+    forwards: dict[int, list[int]],
+    rows: Mapping[int, Row],
+    standings: Mapping[int, tuple[Status, int]],
+    pk: int,
+) -> Iterable[int]:
+    """What answers in a candidate's place."""
+    if question.valid_at is not None:
+        chain = {pk, *transitions.reachable(forwards, pk)}
+        chain |= {other for other in rows if pk in transitions.reachable(forwards, other)}
+        return sorted(member for member in chain if _valid(question.valid_at, forwards, rows, standings, member))
+    standing = standings[pk][0]
+    if standing in (Status.RETRACTED, Status.FORGOTTEN):
+        return [pk] if question.history and standing is Status.RETRACTED else []
+    if standing is not Status.SUPERSEDED:
+        return [pk]
+    ends = [
+        head
+        for head in transitions.heads(forwards, pk)
+        if head in standings and standings[head][0] not in (Status.RETRACTED, Status.FORGOTTEN, Status.SUPERSEDED)
+    ]
+    return [*ends, pk] if question.history else ends
+
+
+def _valid(
+    moment: int,
+    forwards: dict[int, list[int]],
+    rows: Mapping[int, Row],
+    standings: Mapping[int, tuple[Status, int]],
+    pk: int,
+) -> bool:
+    """Whether a fact was true in the world at a moment: from its valid time to its end or its successor's."""
+    if pk not in rows or standings[pk][0] in (Status.RETRACTED, Status.FORGOTTEN):
+        return False
+    row = rows[pk]
+    ends = [rows[new].valid_from for new in forwards.get(pk, ()) if new in rows]
+    if row.valid_to is not None:
+        ends.append(row.valid_to)
+    return row.valid_from <= moment and all(moment < end for end in ends)
+
+
+def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
+    pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
+    told = []
+    for c in chosen:
+        row = c.row
+        recollection = Recollection(
+            fact_id=row.id,
+            text=row.text,
+            modality=row.modality,
+            kind=row.kind,
+            origin=row.origin,
+            authority=authority(row.origin),
+            binding=binding(row.modality, row.origin),
+            status=c.status,
+            confidence=row.probability,
+            recorded_at=from_micros(row.recorded_at),
+            valid_from=from_micros(row.valid_from),
+            said_at=from_micros(row.said_at),
+            expires_at=optional(row.expires_at),
+            provenance=pointers[row.pk],
+            replaces=tuple(c.replaced.values()),
+            score=c.score,
+            tokens=0,
+            why={
+                "found_by": c.found_by,
+                "lexical": round(c.score, 4),
+                "confirmations": c.confirmations,
+                "confidence": "probability of the modality; not fitted",
+                "counter": question.counter.name,
+            },
+        )
+        told.append(replace(recollection, tokens=question.counter.count(render.line(recollection))))
+    return told
+
+
+def _fit(told: Sequence[Recollection], question: Question) -> list[Recollection]:
+    """Whole recollections that fit, in order; one that is too long does not keep shorter ones out."""
+    if question.budget is None:
+        return list(told)
+    left = question.budget
+    kept = []
+    for recollection in told:
+        if recollection.tokens <= left:
+            kept.append(recollection)
+            left -= recollection.tokens
+    return kept

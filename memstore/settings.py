@@ -1,0 +1,36 @@
+"""The one place that reads the environment.
+
+MEMSTORE_DB      the store to use when none is named
+MEMSTORE_SCOPE   the default scope
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PROJECT_DIRECTORY = ".memstore"
+PROJECT_STORE = "memory.db"
+
+
+def scope() -> str:
+    """The scope a call uses when it names none."""
+    return os.environ.get("MEMSTORE_SCOPE") or "default"
+
+
+def store_path(start: Path | None = None) -> Path | None:
+    """The store named by MEMSTORE_DB, else the nearest `.memstore/memory.db` above `start`, else None."""
+    named = os.environ.get("MEMSTORE_DB")
+    if named:
+        return Path(named).expanduser()
+    here = (start or Path.cwd()).resolve()
+    for directory in (here, *here.parents):
+        candidate = directory / PROJECT_DIRECTORY / PROJECT_STORE
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def silence_telemetry() -> None:
+    """Keep onnxruntime from reporting usage; it reads this once, when it is first imported."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

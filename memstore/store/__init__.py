@@ -1,0 +1,12 @@
+"""The store: the façade that the rest of the world uses, and where what crosses layers is conducted.
+
+facade     MemoryStore, the public methods
+writing    record, remember, capture: words in
+asking     recall, context, get, history, explain: answers out
+keeping    forget, verify, rebuild, backup: looking after the file
+naming     facts, events and scopes as callers name them
+"""
+
+from memstore.store.facade import DEFAULT, MemoryStore
+
+__all__ = ["DEFAULT", "MemoryStore"]

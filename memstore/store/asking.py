@@ -1,0 +1,132 @@
+"""Answers out: a fact whole, the chain it stands in, and why it is believed. Each reads one snapshot."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from memstore.ledger import events, facts, transitions
+from memstore.ledger.standing import Standing, State, current, derive, status
+from memstore.model import Conflict, Explanation, Fact, History, Status, Transition
+from memstore.policy import authority, binding, strength
+
+
+def standing_of(db: sqlite3.Connection, rows: dict[int, facts.Row], as_of: int | None) -> dict[int, Standing]:
+    """What the transitions up to a moment made of facts."""
+    taken = facts.steps(db, rows, as_of)
+    return {
+        pk: Standing(State.FORGOTTEN, None, 0)  # what was forgotten since stays forgotten
+        if row.state is State.FORGOTTEN
+        else derive(taken[pk], row.said_at, row.ttl)
+        for pk, row in rows.items()
+    }
+
+
+def whole(db: sqlite3.Connection, pks: Sequence[int], as_of: int | None = None) -> list[Fact]:
+    """Facts with their provenance, in the order asked; those not yet recorded at `as_of` are left out."""
+    rows = facts.rows(db, pks)
+    held = {pk: rows[pk] for pk in pks if as_of is None or rows[pk].recorded_at <= as_of}
+    standings = standing_of(db, held, as_of)
+    pointers = facts.provenance(db, held, as_of)
+    return [facts.whole(row, pointers[pk], standings[pk].expires_at) for pk, row in held.items()]
+
+
+def statuses(db: sqlite3.Connection, pks: Sequence[int], now: int, as_of: int | None = None) -> dict[int, Status]:
+    rows = facts.rows(db, pks)
+    return {
+        pk: status(standing.state, standing.expires_at, now) for pk, standing in standing_of(db, rows, as_of).items()
+    }
+
+
+def by_key(
+    db: sqlite3.Connection, scopes: Sequence[int], key: str, now: int, as_of: int | None, valid_at: int | None
+) -> Fact | None:
+    """The fact that holds a key: where a conflict left several, the one with the best standing, then the latest."""
+    rows = facts.rows(db, facts.by_key(db, scopes, key))
+    if as_of is None and valid_at is None:
+        rows = {pk: row for pk, row in rows.items() if row.state < State.SUPERSEDED}
+    else:
+        rows = {pk: row for pk, row in rows.items() if as_of is None or row.recorded_at <= as_of}
+    standings = standing_of(db, rows, as_of)
+    if valid_at is None:
+        rows = {pk: row for pk, row in rows.items() if current(_status(standings[pk], now))}
+    else:
+        forwards = transitions.successors(db, rows, as_of)
+        known = facts.rows(db, {new for many in forwards.values() for new in many})
+        rows = {
+            pk: row
+            for pk, row in rows.items()
+            if standings[pk].state < State.RETRACTED and _true_at(row, [known[n] for n in forwards[pk]], valid_at)
+        }
+    if not rows:
+        return None
+    best = max(rows.values(), key=lambda row: (authority(row.origin), strength(row.modality), row.recorded_at, row.pk))
+    return whole(db, [best.pk], as_of)[0]
+
+
+def _status(standing: Standing, now: int) -> Status:
+    return status(standing.state, standing.expires_at, now)
+
+
+def _true_at(row: facts.Row, successors: Sequence[facts.Row], moment: int) -> bool:
+    ends = [s.valid_from for s in successors] + ([row.valid_to] if row.valid_to is not None else [])
+    return row.valid_from <= moment and all(moment < end for end in ends)
+
+
+def history(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> History:
+    """The whole chain around a fact, oldest first, with everything that happened to its members."""
+    back = transitions.predecessors(db, [pk], as_of)
+    roots = {pk, *transitions.reachable(back, pk)}
+    forwards = transitions.successors(db, roots, as_of)
+    members = sorted({*roots, *forwards})
+    rows = facts.rows(db, members)
+    members = [m for m in members if as_of is None or rows[m].recorded_at <= as_of]
+    records = transitions.read(db, transitions.involving(db, members, as_of))
+    status_of = statuses(db, members, now, as_of)
+    return History(
+        facts=tuple(whole(db, members, as_of)),
+        statuses={rows[m].id: status_of[m] for m in members},
+        heads=tuple(rows[h].id for h in transitions.heads(forwards, pk) if h in rows),
+        transitions=tuple(r for r in records if isinstance(r, Transition)),
+        conflicts=tuple(r for r in records if isinstance(r, Conflict)),
+    )
+
+
+def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
+    """A fact with its source turns, its standing and what moved it."""
+    (fact,) = whole(db, [pk])
+    row = facts.rows(db, [pk])[pk]
+    standing = standing_of(db, {pk: row}, None)[pk]
+    premises = [r[0] for r in db.execute("SELECT premise FROM dependencies WHERE fact = ? ORDER BY premise", (pk,))]
+    story = history(db, pk, now, None)
+    return Explanation(
+        fact=fact,
+        status=_status(standing, now),
+        authority=authority(fact.origin),
+        binding=binding(fact.modality, fact.origin),
+        confidence=fact.probability,
+        why={
+            "modality_probability": fact.probability,
+            "confirmations": standing.confirmations,
+            "confidence": "probability of the modality; not fitted",
+        },
+        sources=tuple(events.get(db, event_id) for event_id in dict.fromkeys(p.event_id for p in fact.provenance)),
+        premises=tuple(whole(db, premises)),
+        history=story,
+    )
+
+
+def with_conflicts(db: sqlite3.Connection, fact: Fact, pk: int) -> Fact:
+    """The fact with the refusals that it met."""
+    met = transitions.read(db, transitions.involving(db, [pk]))
+    return replace(fact, conflicts=tuple(r for r in met if isinstance(r, Conflict)))
+
+
+def conflicts(db: sqlite3.Connection, scopes: Sequence[int]) -> list[Conflict]:
+    """Every refusal on record in the scopes, oldest first."""
+    marks = ",".join("?" * len(scopes))
+    found = db.execute(
+        f"SELECT pk FROM transitions WHERE refusal IS NOT NULL AND scope IN ({marks}) ORDER BY pk", tuple(scopes)
+    )
+    return [r for r in transitions.read(db, [row[0] for row in found]) if isinstance(r, Conflict)]

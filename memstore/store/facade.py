@@ -1,0 +1,486 @@
+"""MemoryStore: what an agent, a notebook or a command line uses. Everything else is behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from memstore.coherence import chains
+from memstore.errors import UsageError
+from memstore.index import lexical
+from memstore.ledger import events, facts, transitions, usage
+from memstore.ledger.connection import Ledger
+from memstore.ledger.times import to_micros
+from memstore.model import (
+    CaptureReport,
+    Certificate,
+    Conflict,
+    Event,
+    Explanation,
+    Fact,
+    History,
+    Kind,
+    Modality,
+    Problem,
+    Recollection,
+    Status,
+    Transition,
+    Usage,
+)
+from memstore.policy import Lifetimes
+from memstore.recall import render
+from memstore.recall.answer import Question, answer
+from memstore.recall.tokens import CHARACTERS, Counter
+from memstore.store import asking, keeping, naming, writing
+from memstore.store.naming import FactLike, SourceLike
+
+if TYPE_CHECKING:
+    from memstore.capture.extract import Extractor
+
+
+class _Default(Enum):
+    """Stands for "as the policy says", where None means "without a lifetime"."""
+
+    DEFAULT = "default"
+
+
+DEFAULT = _Default.DEFAULT
+_OF_SOURCE = "source"  # on the word of the source, else of the caller
+Scopes = str | Sequence[str] | None
+Facts = FactLike | Iterable[FactLike]
+EventLike = Event | str
+Found = TypeVar("Found")
+
+
+class MemoryStore:
+    """A memory in one file. Safe to share between threads, and to open in many processes at once.
+
+    path      the SQLite file; made if it is not there (its directory must be)
+    scope     the scope of calls that name none; scopes are walls
+    clock     gives the time as an aware datetime; the system's unless given
+    lifetimes how long each class of fact lasts (`memstore.policy.DEFAULT_LIFETIMES` unless given)
+    counter   counts tokens for budgets; its name is in every answer
+
+    A call that returns has been written and synced; a call that raises has written nothing. Raises the errors of
+    `memstore.errors`, never a bare sqlite3 error.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        scope: str = "default",
+        clock: Callable[[], datetime] | None = None,
+        lifetimes: Lifetimes | None = None,
+        counter: Counter = CHARACTERS,
+        extractor: Extractor | None = None,
+        create: bool = True,
+    ) -> None:
+        self.scope = naming.name(scope, "scope")
+        self.ledger = Ledger(path, clock=clock, create=create)
+        self.lifetimes = lifetimes or Lifetimes()
+        self.counter = counter
+        self._extractor = extractor
+        if not self.ledger.read_only and not lexical.exists(self.ledger.connection):
+            with self.ledger.writing() as tx:
+                lexical.create(tx)
+
+    def __enter__(self) -> MemoryStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file's connections. The store opens new ones if it is used again."""
+        self.ledger.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several calls as one: written and synced together, or, if the block raises, not at all."""
+        with self.ledger.writing():
+            yield
+
+    # --- words in -----------------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        text: str,
+        *,
+        role: str,
+        session: str,
+        at: datetime | None = None,
+        origin: str | None = None,
+        ref: str | None = None,
+        scope: str | None = None,
+    ) -> Event:
+        """Keep one item word for word, secrets masked; `capture` derives facts from it later.
+
+        `ref` is the caller's own name for it: recording the same ref again returns what is there, and other words
+        under it raise UsageError. `origin` follows `role` unless given. `at` is when it was said, now unless given.
+        """
+        from memstore.capture.secrets import mask
+
+        naming.words(text)
+        masked = mask(text).text
+        by = writing.origin_for(naming.name(role, "role"), origin)
+        said_at = naming.micros(at, "at")
+        with self.ledger.writing() as tx:
+            return events.add(
+                tx,
+                scope=self._scope(scope),
+                session=naming.name(session, "session"),
+                ref=None if ref is None else naming.name(ref, "ref"),
+                role=role,
+                origin=by,
+                at=tx.at if said_at is None else said_at,
+                text=masked,
+                pending=True,
+            )
+
+    def capture(self, *, session: str | None = None, scope: str | None = None) -> CaptureReport:
+        """Derive facts from recorded events that were not read yet. Run twice, it makes nothing twice."""
+        return writing.capture(self.ledger, self.extractor, self.lifetimes, self._scope(scope), session)
+
+    def remember(
+        self,
+        text: str,
+        *,
+        modality: str,
+        kind: str = "project",
+        source: SourceLike | Iterable[SourceLike] | None = None,
+        origin: str | None = None,
+        key: str | None = None,
+        at: datetime | None = None,
+        valid_from: datetime | None = None,
+        valid_to: datetime | None = None,
+        ttl: timedelta | Literal[_Default.DEFAULT] | None = DEFAULT,
+        session: str = "remember",
+        depends_on: Facts = (),
+        scope: str | None = None,
+    ) -> Fact:
+        """Hold a statement as a fact. Without a `source`, its own text is recorded as the event it came from.
+
+        origin    whose words they are: "user" without a source; with one, its own origin (the least, of several)
+        key       an exact name; the fact replaces what held it. Where policy forbids that (a weaker word, or a
+                  lower authority) both stay, and the returned fact carries the conflict
+        at        when it was said (its source's time, else now); lifetimes run from then
+        valid_from, valid_to   when it is true in the world, from `at` on unless given
+        ttl       a lifetime, None for none, DEFAULT for the policy's by modality and kind
+        depends_on   the facts this one was concluded from
+        """
+        from memstore.capture.secrets import mask
+
+        text = mask(naming.words(text)).text
+        said = naming.choice(Modality, modality, "modality")
+        about = naming.choice(Kind, kind, "kind")
+        lifetime = self.lifetimes.of(text, said, about) if isinstance(ttl, _Default) else ttl
+        with self.ledger.writing() as tx:
+            pk = writing.remember(
+                tx,
+                text=text,
+                modality=said,
+                kind=about,
+                source=source,
+                origin=origin,
+                key=None if key is None else naming.name(key, "key"),
+                at=naming.micros(at, "at"),
+                valid_from=naming.micros(valid_from, "valid_from"),
+                valid_to=naming.micros(valid_to, "valid_to"),
+                ttl=writing.ttl_micros(lifetime),
+                session=naming.name(session, "session"),
+                scope=self._scope(scope),
+                depends_on=naming.many(depends_on),
+            )
+            (fact,) = asking.whole(tx.db, [pk])
+            return asking.with_conflicts(tx.db, fact, pk)
+
+    # --- what happens to facts ----------------------------------------------------------------------------------
+
+    def supersede(
+        self, old: Facts, new: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """`new` replace `old` from now on. A Conflict comes back where policy refuses; both then stay."""
+        return self._change(chains.supersede, old, new, reason=reason, source=source, scope=scope)
+
+    def amend(
+        self, old: Facts, new: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """`new` add to `old`, which stay live."""
+        return self._change(chains.amend, old, new, reason=reason, source=source, scope=scope)
+
+    def retract(
+        self,
+        fact: Facts,
+        *,
+        reason: str,
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> Transition | Conflict:
+        """Withdraw facts: they were wrong. Needs at least their authority (the source's, else the user's)."""
+        return self._change(chains.retract, fact, reason=reason, source=source, scope=scope, by=origin or _OF_SOURCE)
+
+    def confirm(
+        self, fact: Facts, *, reason: str = "confirmed", source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """It still holds: doubts are cleared, and its lifetime runs again from when that was said."""
+        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope)
+
+    def flag(
+        self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """Doubt facts: they come back marked suspect until confirmed, revalidated or replaced."""
+        return self._change(chains.flag, fact, reason=reason, source=source, scope=scope)
+
+    def revalidate(
+        self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """A check found them good again: doubts are cleared."""
+        return self._change(chains.revalidate, fact, reason=reason, source=source, scope=scope)
+
+    def revert(
+        self,
+        transition: Transition | str,
+        *,
+        reason: str,
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> Transition | Conflict:
+        """Undo a transition (a reversal too). Forgetting alone cannot be undone."""
+        name = self._scope(scope or (transition.scope if isinstance(transition, Transition) else None))
+        with self.ledger.writing() as tx:
+            target = transitions.pk_of(tx.db, transition if isinstance(transition, str) else transition.id)
+            (record,) = transitions.read(tx.db, [target])
+            naming.same_scope(record.scope, name)
+            event = None if source is None else naming.event_pk(tx.db, source, name)
+            pk = chains.revert(
+                tx, target, reason=naming.words(reason), event=event, by=writing.on_whose_word(tx, event, origin)
+            )
+            return transitions.read(tx.db, [pk])[0]
+
+    def _change(
+        self,
+        rule: Callable[..., int],
+        *named: Facts,
+        reason: str,
+        source: EventLike | None,
+        scope: str | None,
+        by: str | None = None,
+    ) -> Transition | Conflict:
+        name = self._scope(scope)
+        with self.ledger.writing() as tx:
+            sides = [naming.fact_pks(tx.db, side, [name]) for side in named]
+            home = facts.rows(tx.db, sides[0])[sides[0][0]].scope if sides[0] else name
+            event = None if source is None else naming.event_pk(tx.db, source, home)
+            extra = {} if by is None else {"by": writing.on_whose_word(tx, event, None if by == _OF_SOURCE else by)}
+            pk = rule(tx, *sides, reason=naming.words(reason), event=event, **extra)
+            return transitions.read(tx.db, [pk])[0]
+
+    # --- answers out --------------------------------------------------------------------------------------------
+
+    def recall(
+        self,
+        query: str,
+        *,
+        k: int = 5,
+        budget: int | None = None,
+        mode: str = "exact",
+        now: datetime | None = None,
+        as_of: datetime | None = None,
+        valid_at: datetime | None = None,
+        scope: Scopes = None,
+        modality: str | Iterable[str] | None = None,
+        current_only: bool = False,
+        history: bool = False,
+    ) -> list[Recollection]:
+        """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
+
+        k, budget      at most so many recollections, and so many tokens by the store's counter
+        now            the moment asked about (the clock's unless given): lifetimes are judged against it
+        as_of          answer from what the store held then; `now` is then that moment unless given
+        valid_at       keep what was true in the world at that moment
+        modality       keep only these
+        current_only   leave out what is past its time; otherwise it comes last, marked
+        history        superseded and retracted facts come back too, marked
+        """
+        if mode != "exact":
+            raise UsageError(f"mode {mode!r} is not one of exact")
+        if k < 1 or (budget is not None and budget < 1):
+            raise UsageError("k and budget must be at least 1")
+        wanted = [modality] if isinstance(modality, str) else list(modality or ())
+        moment = self._moment(now, as_of)
+        with self.ledger.reading() as db:
+            return answer(
+                db,
+                Question(
+                    text=query,
+                    now=moment,
+                    scopes=events.find_scopes(db, self._scopes(scope)),
+                    k=k,
+                    budget=budget,
+                    as_of=naming.micros(as_of, "as_of"),
+                    valid_at=naming.micros(valid_at, "valid_at"),
+                    modality=frozenset(naming.choice(Modality, one, "modality") for one in wanted),
+                    current_only=current_only,
+                    history=history,
+                    counter=self.counter,
+                ),
+            )
+
+    def context(
+        self,
+        query: str,
+        *,
+        budget: int,
+        now: datetime | None = None,
+        k: int = 20,
+        mode: str = "exact",
+        scope: Scopes = None,
+    ) -> str:
+        """Recollections as a fenced block of text for a prompt, within `budget` tokens, fence included."""
+        room = budget - self.counter.count(render.block([]) or f"{render.OPEN}\n{render.CLOSE}\n")
+        if room < 1:
+            return ""
+        return render.block(self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope))
+
+    def get(
+        self,
+        key: str,
+        *,
+        now: datetime | None = None,
+        as_of: datetime | None = None,
+        valid_at: datetime | None = None,
+        scope: Scopes = None,
+    ) -> Fact | None:
+        """The current fact under a key, or None."""
+        moment = self._moment(now, as_of)
+        with self.ledger.reading() as db:
+            scopes = list(events.find_scopes(db, self._scopes(scope)))
+            return asking.by_key(
+                db, scopes, key, moment, naming.micros(as_of, "as_of"), naming.micros(valid_at, "valid_at")
+            )
+
+    def fact(self, fact: FactLike, *, scope: Scopes = None) -> Fact:
+        """A fact by id."""
+        return self._about(fact, scope, lambda db, pk: asking.whole(db, [pk])[0])
+
+    def event(self, event: str, *, scope: Scopes = None) -> Event:
+        """An event by id."""
+        with self.ledger.reading() as db:
+            found = events.get(db, event)
+            naming.same_scope(found.scope, *self._scopes(scope))
+            return found
+
+    def facts(self, *, scope: Scopes = None, as_of: datetime | None = None) -> list[Fact]:
+        """Every fact in the scope that is not forgotten, whatever its status, oldest first."""
+        moment = naming.micros(as_of, "as_of")
+        with self.ledger.reading() as db:
+            return asking.whole(db, facts.in_scopes(db, list(events.find_scopes(db, self._scopes(scope)))), moment)
+
+    def status(
+        self, fact: FactLike, *, now: datetime | None = None, as_of: datetime | None = None, scope: Scopes = None
+    ) -> Status:
+        """Where a fact stands at a moment."""
+        moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
+        return self._about(fact, scope, lambda db, pk: asking.statuses(db, [pk], moment, then)[pk])
+
+    def history(
+        self, fact: FactLike, *, now: datetime | None = None, as_of: datetime | None = None, scope: Scopes = None
+    ) -> History:
+        """The chain a fact stands in, oldest first, and everything that happened to it."""
+        moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
+        return self._about(fact, scope, lambda db, pk: asking.history(db, pk, moment, then))
+
+    def explain(self, fact: FactLike, *, now: datetime | None = None, scope: Scopes = None) -> Explanation:
+        """Why a fact is believed as far as it is: source turns, standing, chain, confidence and what moved it."""
+        moment = self._moment(now, None)
+        return self._about(fact, scope, lambda db, pk: asking.explain(db, pk, moment))
+
+    def conflicts(self, *, scope: Scopes = None) -> list[Conflict]:
+        """What was asked for and refused, oldest first."""
+        with self.ledger.reading() as db:
+            return asking.conflicts(db, list(events.find_scopes(db, self._scopes(scope))))
+
+    # --- looking after the file -------------------------------------------------------------------------------
+
+    def forget(
+        self,
+        what: FactLike | Event | Iterable[FactLike | Event] = (),
+        *,
+        session: str | None = None,
+        scope: str | None = None,
+        everything: bool = False,
+        reason: str = "asked to forget",
+    ) -> Certificate:
+        """Erase content for good: facts, events, a session, or (with `everything`) a whole scope.
+
+        Returns a certificate that names what was erased by id and what is out of reach; it is `pending` while
+        another process still reads old pages, and finished at the next chance.
+        """
+        return keeping.forget(self.ledger, what, self._scope(scope), session, everything, reason)
+
+    def verify(self) -> list[Problem]:
+        """Check everything that can be checked again: hashes, spans, statuses, chains, keys, indexes, the file."""
+        return keeping.verify(self.ledger)
+
+    def rebuild(self) -> None:
+        """Throw the indexes away and make them again from the ledger."""
+        with self.ledger.writing() as tx:
+            lexical.rebuild(tx)
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write a consistent copy of the store to a new file, while others go on using it."""
+        keeping.backup(self.ledger, path)
+
+    def book(self, entry: Usage, *, scope: str | None = None) -> None:
+        """Book tokens spent on this memory's behalf."""
+        if entry.purpose not in usage.PURPOSES:
+            raise UsageError(f"purpose {entry.purpose!r} is not one of {', '.join(usage.PURPOSES)}")
+        with self.ledger.writing() as tx:
+            usage.book(tx, entry, events.scope_pk(tx, self._scope(scope)))
+
+    def usage(self, *, scope: str | None = None) -> list[Usage]:
+        """Every booking, oldest first."""
+        with self.ledger.reading() as db:
+            return usage.entries(db, self._scope(scope))
+
+    def stats(self, *, now: datetime | None = None, scope: Scopes = None) -> Mapping[str, Any]:
+        """Counts of events, facts by status and modality, transitions, and the size of the file in bytes."""
+        moment = self._moment(now, None)
+        with self.ledger.reading() as db:
+            return keeping.stats(db, self.ledger.path, list(events.find_scopes(db, self._scopes(scope))), moment)
+
+    # --- inside -------------------------------------------------------------------------------------------------
+
+    @property
+    def extractor(self) -> Extractor:
+        if self._extractor is None:
+            from memstore.capture.verbatim import VerbatimExtractor
+
+            self._extractor = VerbatimExtractor()
+        return self._extractor
+
+    def _scope(self, scope: str | None) -> str:
+        return self.scope if scope is None else naming.name(scope, "scope")
+
+    def _scopes(self, scope: Scopes) -> list[str]:
+        if scope is None or isinstance(scope, str):
+            return [self._scope(scope)]
+        return [naming.name(one, "scope") for one in scope]
+
+    def _moment(self, now: datetime | None, as_of: datetime | None) -> int:
+        """The moment asked about: `now`, else `as_of`, else the clock's time."""
+        if now is not None:
+            return to_micros(now, "now")
+        return to_micros(as_of, "as_of") if as_of is not None else to_micros(self.ledger.clock(), "the clock's time")
+
+    def _about(self, fact: FactLike, scope: Scopes, ask: Callable[[Any, int], Found]) -> Found:
+        with self.ledger.reading() as db:
+            (pk,) = naming.fact_pks(db, fact, self._scopes(scope))
+            return ask(db, pk)

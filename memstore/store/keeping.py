@@ -1,0 +1,104 @@
+"""Looking after the file: forgetting, verifying, copies, counts."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from memstore.coherence import verify as verification
+from memstore.errors import CorruptStore, UsageError
+from memstore.index import lexical
+from memstore.ledger import copies, events, forgetting
+from memstore.ledger.connection import Ledger
+from memstore.ledger.standing import State, status
+from memstore.model import Certificate, Event, Fact, Modality, Problem, Recollection, Status
+from memstore.store import naming
+
+
+def forget(
+    ledger: Ledger,
+    what: naming.FactLike | Event | Iterable[naming.FactLike | Event],
+    scope: str,
+    session: str | None,
+    everything: bool,
+    reason: str,
+) -> Certificate:
+    """Erase what is named, in one transaction, then empty the write-ahead log."""
+    listed = [what] if isinstance(what, (Fact, Recollection, Event, str)) else list(what)
+    if sum((bool(listed), session is not None, everything)) != 1:
+        raise UsageError("name what to forget: facts or events, or session=, or everything=True for the whole scope")
+    with ledger.writing() as tx:
+        home = next((item.scope for item in listed if isinstance(item, (Fact, Event))), scope)
+        said = [item for item in listed if isinstance(item, Event) or (isinstance(item, str) and item[:2] == "e_")]
+        held = [item for item in listed if not isinstance(item, Event) and item not in said]
+        scopes = events.find_scopes(tx.db, [home])
+        if not scopes:
+            raise UsageError(f"there is no scope {home!r} in this store: nothing was forgotten")
+        (scope_pk,) = scopes
+        event_pks = [naming.event_pk(tx.db, event, home) for event in said]
+        if not listed:
+            event_pks = forgetting.events_of(tx.db, scope_pk, session)
+            if session is not None and not event_pks:
+                raise UsageError(f"there is no session {session!r} to forget in scope {home!r}")
+        pk = forgetting.erase(
+            tx,
+            scope=scope_pk,
+            event_pks=event_pks,
+            fact_pks=naming.fact_pks(tx.db, held, [home]) if held else [],
+            unindex=lexical.remove,
+            reason=reason,
+        )
+    forgetting.finish(ledger)
+    with ledger.reading() as db:
+        return forgetting.certificate(db, pk)
+
+
+def verify(ledger: Ledger) -> list[Problem]:
+    try:
+        with ledger.reading() as db:
+            problems = verification.verify(db)
+            if not any(problem.record == "file" for problem in problems):
+                problems += lexical.problems(db)
+            return problems
+    except CorruptStore as error:
+        return [Problem("file", "file", str(error))]
+
+
+def backup(ledger: Ledger, path: str | os.PathLike[str]) -> None:
+    target = Path(path)
+    if target.exists():
+        raise UsageError(f"{target} exists already: a backup never overwrites, name a new file")
+    if not target.parent.is_dir():
+        raise UsageError(f"no directory {target.parent}: create it first")
+    copies.copy(ledger, target)
+
+
+def stats(db: sqlite3.Connection, path: Path, scopes: Sequence[int], now: int) -> Mapping[str, Any]:
+    marks = ",".join("?" * len(scopes))
+    by_status = dict.fromkeys(Status, 0)
+    by_modality = dict.fromkeys(Modality, 0)
+    for modality, state, expires_at in db.execute(
+        f"SELECT modality, state, expires_at FROM facts WHERE scope IN ({marks})", tuple(scopes)
+    ):
+        by_status[status(State(state), expires_at, now)] += 1
+        by_modality[Modality(modality)] += 1
+    here = f"WHERE scope IN ({marks})"
+    said = f"events JOIN sessions ON sessions.pk = events.session {here}"
+
+    def count(of: str) -> int:
+        number: int = db.execute(f"SELECT count(*) FROM {of}", tuple(scopes)).fetchone()[0]
+        return number
+
+    return {
+        "events": count(said),
+        "pending_events": count(f"{said} AND events.pk IN (SELECT event FROM pending)"),
+        "sessions": count(f"sessions {here}"),
+        "facts": sum(by_status.values()),
+        "status": {s.value: n for s, n in by_status.items()},
+        "modality": {m.value: n for m, n in by_modality.items()},
+        "transitions": count(f"transitions {here}"),
+        "file_bytes": path.stat().st_size,
+    }
