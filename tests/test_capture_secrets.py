@@ -1,0 +1,110 @@
+"""No secret is stored in clear, and ordinary words are left alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memstore.capture.secrets import mask
+
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA0123456789abcdef\nAAAA0123456789abcdefBB==\n"
+
+
+class TestMasking:
+    @pytest.mark.parametrize(
+        ("text", "secret", "kind"),
+        [
+            ("key sk-ant-api03-abcdefghijklmnopqrstuvwxyz", "abcdefghijkl", "anthropic-key"),
+            ("AWS: AKIAIOSFODNN7EXAMPLE in prod", "AKIAIOSFODNN7", "aws-key"),
+            ("ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a", "16C7e42F", "github-token"),
+            ("postgres://bob:s3cret@host/db", "s3cret", "url-password"),
+            ("redis://:hunter22@localhost:6379/0", "hunter22", "url-password"),
+            ("password = 'hunter2hunter'", "hunter2", "password"),
+            ('{"api_key": "abc123def456ghi"}', "abc123", "password"),
+            ("my password is hunter22.", "hunter22", "password"),
+            ("DB_PASSWORD=swordfish", "swordfish", "password"),
+            ("Authorization: Bearer abcdefghijklmnop123456", "abcdefghij", "bearer-token"),
+            ("https://api.example/v1?q=x&token=abcdef123456", "abcdef123456", "url-password"),
+            (PEM + "-----END RSA PRIVATE KEY-----", "MIIEow", "private-key"),
+            (PEM + "and then the paste was cut", "MIIEow", "private-key"),
+        ],
+    )
+    def test_hides_the_secret_and_names_its_kind(self, text: str, secret: str, kind: str) -> None:
+        masked = mask(text)
+        assert secret not in masked.text
+        assert kind in [found.kind for found in masked.found]
+        assert all(masked.text[found.at :].startswith(f"[masked:{found.kind}]") for found in masked.found)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "the password is required",
+            "We pay 6,700 tokens: 1,050 at start",
+            "token: str",
+            "password=os.environ['DB_PASSWORD']",
+            "api_key = settings.api_key",
+            "'api_key': '<your key>'",
+            "commit 5bcdbf7c0ffee5bcdbf7c0ffee5bcdbf7c0ffee5",
+            "see https://example.org/a:b@c",
+            "The secret is to keep functions short.",
+            "rotate tokens every 30 days",
+        ],
+    )
+    def test_leaves_ordinary_words_alone(self, text: str) -> None:
+        assert mask(text).text == text
+
+    def test_keeps_the_words_around_it(self) -> None:
+        assert mask("Use ghp_" + "a1" * 20 + " for CI.").text == "Use [masked:github-token] for CI."
+
+    @given(
+        st.text(max_size=80),
+        st.sampled_from(["password=hunter22", "AKIAIOSFODNN7EXAMPLE", PEM, "://u:pa55@h"]),
+        st.text(max_size=80),
+    )
+    def test_masking_twice_changes_nothing(self, before: str, secret: str, after: str) -> None:
+        once = mask(before + secret + after).text
+        assert mask(once).text == once
+
+    @given(st.text())
+    def test_text_without_a_find_is_returned_as_it_was(self, text: str) -> None:
+        masked = mask(text)
+        assert masked.found or masked.text == text
+
+
+class TestAgainstDetectSecrets:
+    """The well-kept library's provider patterns are the yardstick: what they match is masked."""
+
+    PLUGINS = (
+        ("aws", "AWSKeyDetector", 0),
+        ("github_token", "GitHubTokenDetector", 0),
+        ("gitlab_token", "GitLabTokenDetector", 0),
+        ("openai", "OpenAIDetector", 0),
+        ("pypi_token", "PypiTokenDetector", 0),
+        ("sendgrid", "SendGridDetector", 0),
+        ("slack", "SlackDetector", 0),
+        ("square_oauth", "SquareOAuthDetector", 0),
+        ("stripe", "StripeDetector", 0),
+        ("telegram_token", "TelegramBotTokenDetector", 0),
+        ("twilio", "TwilioKeyDetector", 0),
+        ("npm", "NpmDetector", 0),
+        ("azure_storage_key", "AzureStorageKeyDetector", 0),
+        ("mailchimp", "MailchimpDetector", 0),
+        ("discord", "DiscordBotTokenDetector", 0),
+    )
+
+    @pytest.mark.parametrize(("module", "name", "index"), PLUGINS)
+    def test_what_a_provider_pattern_matches_is_masked(self, module: str, name: str, index: int) -> None:
+        plugins = pytest.importorskip(f"detect_secrets.plugins.{module}")
+        pattern = next(iter(getattr(plugins, name).denylist))
+        sample = st.from_regex(re.compile(pattern.pattern, re.ASCII | pattern.flags & re.IGNORECASE), fullmatch=True)
+
+        @settings(max_examples=25, deadline=None, database=None, derandomize=True)
+        @given(sample)
+        def masked(secret: str) -> None:
+            found = mask(f"use {secret.strip()} here")
+            assert found.found, secret
+
+        masked()
