@@ -3,6 +3,7 @@
     MemstoreError
     ├── UsageError            the caller asked for something that makes no sense
     │   ├── NotFound          no such fact, event, key or transition
+    │   ├── AnchorRefused     a fact cannot be tied to this: outside the root, not a text, too large
     │   ├── ScopeError        a call reached across a scope it did not name
     │   └── PathRefused       a file name leaves its folder, or meets a link
     ├── StoreError            the file on disk
@@ -33,6 +34,10 @@ class UsageError(MemstoreError, ValueError):
 
 class NotFound(UsageError, LookupError):
     """No such fact, event, key or transition in the scope that was asked."""
+
+
+class AnchorRefused(UsageError):
+    """A fact cannot be tied to this: it is outside the root, not a regular file, too large, or not there to be read."""
 
 
 class ScopeError(UsageError):
