@@ -18,7 +18,7 @@ _HOMES = {
     "memstore.markdown": "MarkdownMemory Note Topic curate curated_notes",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "CaptureReport Certificate Change Conflict Event Explanation Fact History Kind Modality Origin Problem"
+        "CaptureReport Certificate Change Conflict Event Explanation Fact History Imported Kind Modality Origin Problem"
         " Provenance Recollection Span Status Transition Usage"
     ),
 }
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Explanation,
         Fact,
         History,
+        Imported,
         Kind,
         Modality,
         Origin,
@@ -59,6 +60,7 @@ __all__ = [
     "Explanation",
     "Fact",
     "History",
+    "Imported",
     "Kind",
     "Lifetimes",
     "MarkdownMemory",

@@ -199,6 +199,17 @@ class CaptureReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: records added, records that were there already, and lines skipped on request."""
+
+    events: int
+    facts: int
+    transitions: int
+    present: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing `verify` found wrong: what kind, in which record, and what to do."""
 

@@ -6,8 +6,12 @@ A copy is out of forgetting's reach, so the ledger remembers that it was made, a
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from memstore.errors import CorruptStore, NotAStore, UsageError
 from memstore.ledger.connection import Ledger
@@ -15,8 +19,7 @@ from memstore.ledger.connection import Ledger
 
 def copy(ledger: Ledger, target: Path) -> None:
     """Write a consistent copy to a new file. The file appears whole or not at all."""
-    unfinished = target.with_name(target.name + ".unfinished")
-    unfinished.unlink(missing_ok=True)
+    unfinished = _unfinished(target)
     try:
         with ledger._mapped():
             ledger.connection.execute("VACUUM INTO ?", (str(unfinished),))
@@ -28,6 +31,34 @@ def copy(ledger: Ledger, target: Path) -> None:
     finally:
         unfinished.unlink(missing_ok=True)
     note(ledger, "backup", target)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[IO[str]]:
+    """A new text file, readable by its owner alone, that appears under its name only when it is finished."""
+    if target.exists():
+        raise UsageError(f"{target} exists already: an export never overwrites, name a new file")
+    unfinished = _unfinished(target)
+    try:
+        with open(unfinished, "x", encoding="utf-8", newline="\n", opener=_private) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(unfinished, target)
+    except FileExistsError as error:
+        raise UsageError(f"{error.filename} exists already: nothing is overwritten, name a new file") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def note(ledger: Ledger, kind: str, path: Path) -> None:

@@ -65,10 +65,10 @@ def add(
     digest = sha256(text)
     scope_key = scope_pk(tx, scope)
     session_key = session_pk(tx, scope_key, session)
-    existing = _existing(tx, session_key, ref, role, at, digest)
-    if existing is not None:
-        event = by_pk(tx.db, [existing])[existing]
-        (forgotten_at,) = tx.execute("SELECT forgotten_at FROM events WHERE pk = ?", (existing,)).fetchone()
+    found = existing(tx, session_key, ref, role, at, digest)
+    if found is not None:
+        event = by_pk(tx.db, [found])[found]
+        (forgotten_at,) = tx.execute("SELECT forgotten_at FROM events WHERE pk = ?", (found,)).fetchone()
         if forgotten_at is None and event.text != text:
             raise UsageError(
                 f"session {session!r} already holds other words under ref {ref!r}: events never change, use a new ref"
@@ -96,7 +96,8 @@ def add(
     )
 
 
-def _existing(tx: Transaction, session: int, ref: str | None, role: str, at: int, digest: bytes) -> int | None:
+def existing(tx: Transaction, session: int, ref: str | None, role: str, at: int, digest: bytes) -> int | None:
+    """The event with this identity, if it is there."""
     if ref is not None:
         row = tx.execute("SELECT pk FROM events WHERE session = ? AND ref = ?", (session, ref)).fetchone()
     else:

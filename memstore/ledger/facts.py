@@ -101,10 +101,14 @@ def extractor_pk(tx: Transaction, name: str) -> int:
 
 
 def add(tx: Transaction, draft: Draft) -> int:
-    """Write a fact with its provenance; returns its pk."""
-    fact_id = tx.new_id("f")
+    """Write a new fact with its provenance; returns its pk."""
+    return insert(tx, tx.new_id("f"), tx.at, draft)
+
+
+def insert(tx: Transaction, fact_id: str, recorded_at: int, draft: Draft) -> int:
+    """Write a fact under a given id and recorded time: a new one's, or those it had where it was exported."""
     expires_at = None if draft.ttl is None else draft.said_at + draft.ttl
-    sealed = (draft.said_at, tx.at, draft.valid_from, draft.valid_to, draft.ttl, draft.probability)
+    sealed = (draft.said_at, recorded_at, draft.valid_from, draft.valid_to, draft.ttl, draft.probability)
     fact = tx.insert(
         "INSERT INTO facts (id, scope, key, text, modality, kind, origin, said_at, recorded_at, valid_from, valid_to,"
         " ttl, probability, context, digest, seal, key_seal, expires_at)"

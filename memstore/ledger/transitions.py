@@ -28,12 +28,17 @@ def append(
     event: int | None = None,
     target: int | None = None,
     refusal: str | None = None,
+    id_and_time: tuple[str, int] | None = None,
 ) -> int:
-    """Write a transition and settle the state of the facts it touches; returns its pk."""
+    """Write a transition and settle the state of the facts it touches; returns its pk.
+
+    It is new and happens now, unless it comes with the id and time that it had where it was exported.
+    """
+    id_, at = id_and_time or (tx.new_id("t"), tx.at)
     pk = tx.insert(
         "INSERT INTO transitions (id, scope, change, at, reason, event, target, refusal, effective)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (tx.new_id("t"), scope, change.value, tx.at, reason, event, target, refusal, refusal is None),
+        (id_, scope, change.value, at, reason, event, target, refusal, refusal is None),
     )
     tx.db.executemany(
         "INSERT OR IGNORE INTO involved (fact, transition, side) VALUES (?, ?, ?)",

@@ -23,6 +23,7 @@ from memstore.model import (
     Explanation,
     Fact,
     History,
+    Imported,
     Kind,
     Modality,
     Problem,
@@ -53,6 +54,7 @@ _OF_SOURCE = "source"  # on the word of the source, else of the caller
 Scopes = str | Sequence[str] | None
 Facts = FactLike | Iterable[FactLike]
 EventLike = Event | str
+PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
@@ -71,7 +73,7 @@ class MemoryStore:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: PathLike,
         *,
         scope: str = "default",
         clock: Callable[[], datetime] | None = None,
@@ -101,7 +103,7 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Several calls as one: written and synced together, or, if the block raises, not at all."""
+        """Several calls as one: written and synced together or, if the block raises, not at all."""
         with self.ledger.writing():
             yield
 
@@ -407,7 +409,7 @@ class MemoryStore:
         with self.ledger.reading() as db:
             return asking.conflicts(db, list(events.find_scopes(db, self._scopes(scope))))
 
-    # --- looking after the file -------------------------------------------------------------------------------
+    # --- looking after the file ---------------------------------------------------------------------------------
 
     def forget(
         self,
@@ -434,9 +436,20 @@ class MemoryStore:
         with self.ledger.writing() as tx:
             lexical.rebuild(tx)
 
-    def backup(self, path: str | os.PathLike[str]) -> None:
+    def backup(self, path: PathLike) -> None:
         """Write a consistent copy of the store to a new file, while others go on using it."""
         keeping.backup(self.ledger, path)
+
+    def export(
+        self, path: PathLike, *, as_of: datetime | None = None, valid_at: datetime | None = None, scope: Scopes = None
+    ) -> int:
+        """Write everything in the scope to a new JSON Lines file; returns the number of lines. Lossless, same ids."""
+        times = naming.micros(as_of, "as_of"), naming.micros(valid_at, "valid_at")
+        return keeping.export(self.ledger, path, self._scopes(scope), *times)
+
+    def import_(self, path: PathLike, *, skip_bad_lines: bool = False) -> Imported:
+        """Read an export; what is there already is passed over. ImportFailed names each bad line."""
+        return keeping.import_(self.ledger, path, skip_bad_lines)
 
     def book(self, entry: Usage, *, scope: str | None = None) -> None:
         """Book tokens spent on this memory's behalf."""

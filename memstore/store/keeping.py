@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +12,11 @@ from typing import Any
 from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
 from memstore.index import lexical
-from memstore.ledger import copies, events, forgetting
+from memstore.ledger import copies, events, exchange, forgetting, importing
 from memstore.ledger.connection import Ledger
 from memstore.ledger.standing import State, status
-from memstore.model import Certificate, Event, Fact, Modality, Problem, Recollection, Status
+from memstore.ledger.times import to_micros
+from memstore.model import Certificate, Event, Fact, Imported, Modality, Problem, Recollection, Status
 from memstore.store import naming
 
 
@@ -74,6 +76,30 @@ def backup(ledger: Ledger, path: str | os.PathLike[str]) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"no directory {target.parent}: create it first")
     copies.copy(ledger, target)
+
+
+def export(
+    ledger: Ledger, path: str | os.PathLike[str], scopes: Sequence[str], as_of: int | None, valid_at: int | None
+) -> int:
+    """Write an export to a new file, which appears whole or not at all."""
+    target = Path(path)
+    with copies.whole_file(target) as file, ledger.reading() as db:
+        now = to_micros(ledger.clock(), "the clock's time")
+        lines = 0
+        for record in exchange.export(db, list(events.find_scopes(db, scopes)), now, as_of, valid_at):
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            lines += 1
+    copies.note(ledger, "export", target)
+    return lines
+
+
+def import_(ledger: Ledger, path: str | os.PathLike[str], skip: bool) -> Imported:
+    """Read an export, with the full-text index kept in step."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="\n", errors="surrogateescape") as file:
+            return importing.read(ledger, file, skip=skip, index=lexical.add)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def stats(db: sqlite3.Connection, path: Path, scopes: Sequence[int], now: int) -> Mapping[str, Any]:
