@@ -2,6 +2,7 @@
 
 MEMSTORE_DB      the store to use when none is named
 MEMSTORE_SCOPE   the default scope
+NO_COLOR         plain output, whatever it is set to (no-color.org)
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def store_path(start: Path | None = None) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
+
+
+def no_color() -> bool:
+    """Whether output must be plain."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def silence_telemetry() -> None:

@@ -129,11 +129,8 @@ class Ledger:
     def _prepare(self) -> None:
         connection = self.connection
         version, application = self._stamp(connection)
-        if application != APPLICATION_ID:
-            if version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                raise errors.NotAStore(f"{self.path} is another program's SQLite database; it was left as it is")
-            if self.read_only:
-                raise errors.ReadOnlyStore(f"{self.path} is empty and cannot be written")
+        if application != APPLICATION_ID and self.read_only:
+            raise errors.ReadOnlyStore(f"{self.path} is empty and cannot be written")
         if version > SCHEMA_VERSION:
             raise errors.NewerSchema(
                 f"{self.path} has schema {version}; this memstore knows up to {SCHEMA_VERSION}: upgrade memstore"
@@ -142,6 +139,15 @@ class Ledger:
             if self.read_only:
                 raise errors.ReadOnlyStore(f"{self.path} needs a migration and cannot be written")
             self._migrate(connection)
+
+    def _refuse_other_programs(self, connection: sqlite3.Connection) -> None:
+        # Before anything else is asked of the file: even choosing a journal mode would write to it.
+        version, application = self._stamp(connection)
+        if application != APPLICATION_ID and (
+            version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        ):
+            connection.close()
+            raise errors.NotAStore(f"{self.path} is another program's SQLite database; it was left as it is")
 
     @staticmethod
     def _stamp(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -183,6 +189,7 @@ class Ledger:
             check_same_thread=False,
             factory=_Connection,
         )
+        self._refuse_other_programs(connection)
         connection.execute("PRAGMA foreign_keys = ON")
         if not self.read_only:
             self._use_wal(connection)

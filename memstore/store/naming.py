@@ -15,6 +15,8 @@ from memstore.model import Event, Fact, Provenance, Recollection, Span
 
 FactLike = Fact | Recollection | str
 SourceLike = Event | Span | Provenance | str
+#: Characters of one text. What is longer is a file, and is taken in by its parts.
+LONGEST_TEXT = 4_000_000
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
@@ -34,11 +36,13 @@ def name(value: str, what: str) -> str:
 
 
 def words(value: str) -> str:
-    """Text to keep: not empty, and valid Unicode."""
+    """Text to keep: not empty, valid Unicode, and no longer than anybody says at once."""
     if not isinstance(value, str):
         raise UsageError(f"text must be a string, not {type(value).__name__}")
     if not value.strip():
         raise UsageError("the text is empty: there is nothing to remember")
+    if len(value) > LONGEST_TEXT:
+        raise UsageError(f"the text has {len(value):,} characters, at most {LONGEST_TEXT:,} are kept as one: split it")
     return value
 
 

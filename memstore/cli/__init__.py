@@ -1,0 +1,18 @@
+"""The command line: what a person types, and the first way to see what an agent remembers.
+
+Data goes to standard output and everything else to standard error. Exit codes: 0 done, 1 an error (or `verify`
+found problems), 2 the command was not understood. Bad input is answered with one line, and changes nothing.
+Every module here imports what it needs inside the command that needs it: `memstore recall` has to be there
+before a person notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. `arguments` are those of the process unless given."""
+    from memstore.cli.app import run
+
+    return run(arguments)

@@ -1,0 +1,102 @@
+"""How memory looks in a terminal: a decision and an option must differ at a glance, with and without colour.
+
+Each line opens with a sign and the modality in words; what is not current says so before anything else. What is
+shown was written by anybody, so characters that would drive the terminal are shown, never sent.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable
+from datetime import datetime
+
+import click
+
+from memstore.model import Modality, Origin, Provenance, Recollection, Status
+
+SIGNS = {
+    Modality.DECISION: ("■", "#", "decision", "green"),
+    Modality.OPTION_CONSIDERED: ("◇", "o", "option", "yellow"),
+    Modality.HYPOTHESIS: ("≈", "~", "hypothesis", "magenta"),
+    Modality.QUESTION: ("?", "?", "question", "cyan"),
+    Modality.OBSERVATION: ("·", ".", "observed", "blue"),
+}
+MARGIN = 14  # sign, space, the longest word, gap
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text with every character that would move the cursor or turn the writing direction shown as an escape.
+
+    >>> visible("a\\x1b[31mb")
+    'a\\\\x1b[31mb'
+    """
+    return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+
+
+def colored() -> bool:
+    """Whether what is printed keeps its colours: a terminal is watching and NO_COLOR is not set."""
+    context = click.get_current_context(silent=True)
+    return sys.stdout.isatty() and not (context is not None and context.color is False)
+
+
+def head(modality: Modality) -> str:
+    """The sign and the word, padded to the margin."""
+    sign, plain, word, color = SIGNS[modality]
+    try:
+        sign.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except UnicodeEncodeError:
+        sign = plain
+    return click.style(f"{sign} {word}".ljust(MARGIN), fg=color, bold=modality is Modality.DECISION)
+
+
+def statement(modality: Modality, text: str, *, status: Status = Status.LIVE, origin: Origin = Origin.USER) -> str:
+    """Sign, word and text; a statement that is not current is named as that, a quoted source as a quotation."""
+    shown = visible(text.strip())
+    if origin in (Origin.DOCUMENT, Origin.TOOL):
+        shown = f"“{shown}”"
+    if status is not Status.LIVE:
+        shown = f"[{status.value.upper()}] {shown}"
+    body = wrapped(shown, MARGIN)
+    return head(modality) + (click.style(body, dim=True) if status not in (Status.LIVE, Status.SUSPECT) else body)
+
+
+def wrapped(text: str, indent: int) -> str:
+    """The text in lines that fit the terminal, all but the first indented; as it is when nobody watches."""
+    lines = text.split("\n")
+    if sys.stdout.isatty():
+        width = max(40, min(shutil.get_terminal_size().columns, 120) - indent)
+        lines = [part for line in lines for part in (textwrap.wrap(line, width) or [""])]
+    return ("\n" + " " * indent).join(lines)
+
+
+def day(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d")
+
+
+def source(origin: Origin, provenance: Iterable[Provenance]) -> str:
+    """Whose words, and where: `user, s1#t3`."""
+    first = next(iter(provenance), None)
+    if first is None:
+        return origin.value
+    where = first.session + (f"#{first.ref}" if first.ref else "")
+    spoken = "according to" if origin in (Origin.DOCUMENT, Origin.TOOL) else f"{origin.value},"
+    return visible(f"{spoken} {where}")
+
+
+def recollection(found: Recollection) -> str:
+    """One answer: the statement, then when, whose, how sure, and the id to ask further with."""
+    lines = [statement(found.modality, found.text, status=found.status, origin=found.origin)]
+    about = [
+        day(found.said_at),
+        source(found.origin, found.provenance),
+        f"confidence {found.confidence:.2f}",
+        found.fact_id,
+    ]
+    lines.append(" " * MARGIN + click.style(" · ".join(about), dim=True))
+    for old in found.replaces:
+        lines.append(" " * MARGIN + click.style(f"replaces: {visible(old.strip())}", dim=True))
+    return "\n".join(lines)

@@ -1,0 +1,181 @@
+"""Saying and correcting: add, record, supersede, retract, confirm, capture, tag."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from memstore.cli import look
+from memstore.cli.formats import Answer, output
+from memstore.cli.formats import record as as_record
+from memstore.cli.read import MODALITIES, modality_of
+from memstore.cli.target import Target, moment, read_text, text_argument
+from memstore.model import Conflict, Fact, Kind, Modality, Origin, Transition
+
+REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def lifetime(value: str) -> timedelta | str:
+    """`12h`, `3d`, `2w`, or `never`, as a type of option."""
+    try:
+        return value if value == "never" else timedelta(**{_UNITS[value[-1:]]: float(value[:-1])})
+    except (KeyError, ValueError, OverflowError):
+        raise click.BadParameter(f"{value!r} is not a lifetime such as 12h, 3d, 2w or never") from None
+
+
+@click.command(short_help="Remember a text as one fact.")
+@text_argument()
+@click.option("--modality", type=MODALITIES, help="What the words claim to be; else the tagger reads it off them.")
+@click.option("--kind", type=click.Choice([one.value for one in Kind]), default=Kind.PROJECT.value, show_default=True)
+@click.option("--key", help="A name with one live fact: adding under it again supersedes.")
+@click.option(
+    "--origin", type=click.Choice([one.value for one in Origin]), default=Origin.USER.value, show_default=True
+)
+@click.option("--ttl", type=lifetime, help="How long it may be believed; else by its class.")
+@click.option("--at", type=moment, help="When it was said; now unless given.")
+@click.option("--valid-from", type=moment, help="When it became true; when it was said unless given.")
+@output
+@click.pass_obj
+def add(
+    target: Target,
+    text: str,
+    modality: str | None,
+    kind: str,
+    key: str | None,
+    origin: str,
+    ttl: timedelta | str | None,
+    at: datetime | None,
+    valid_from: datetime | None,
+) -> Answer:
+    """Remember TEXT as one fact (- reads it from standard input)."""
+    options: dict[str, Any] = {"kind": kind, "origin": origin, "key": key, "at": at, "valid_from": valid_from}
+    if ttl is not None:
+        options["ttl"] = None if ttl == "never" else ttl
+    store = target.open(create=True)
+    return _remembered([store.remember(text, modality=_modality(text, modality), **options)])
+
+
+@click.command(short_help="Keep a turn word for word.")
+@text_argument()
+@click.option("--role", default="user", show_default=True, help="Who speaks: user, assistant, tool, system, document.")
+@click.option("--session", default="cli", show_default=True, help="The conversation it belongs to.")
+@click.option("--ref", help="The caller's own name for this turn.")
+@click.option("--at", type=moment, help="When it was said; now unless given.")
+@output
+@click.pass_obj
+def record(target: Target, text: str, role: str, session: str, ref: str | None, at: datetime | None) -> Answer:
+    """Keep TEXT word for word as a turn, without concluding anything; capture does that."""
+    event = target.open(create=True).record(text, role=role, session=session, ref=ref, at=at)
+    return Answer([as_record(event)], lambda: event.id, one=True)
+
+
+@click.command(short_help="Draw facts from turns not read yet.")
+@click.option("--session", help="Only the turns of this session.")
+@output
+@click.pass_obj
+def capture(target: Target, session: str | None) -> Answer:
+    """Draw facts from the turns that have not been read yet. Running it again adds nothing."""
+    report = target.open().capture(session=session)
+
+    def human() -> str:
+        passed = "".join(f"\n{count} passed over: {why}" for why, count in report.skipped.items())
+        return f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again{passed}"
+
+    for problem in report.problems:
+        click.echo(f"Warning: {look.visible(problem)}", err=True)
+    return Answer([as_record(report)], human, one=True)
+
+
+@click.command(short_help="Replace a fact by a new text.")
+@click.argument("old")
+@text_argument()
+@REASON
+@click.option("--modality", type=MODALITIES, help="What the new words claim to be; else the tagger reads it off them.")
+@click.option(
+    "--origin", type=click.Choice([one.value for one in Origin]), default=Origin.USER.value, show_default=True
+)
+@output
+@click.pass_obj
+def supersede(target: Target, old: str, text: str, reason: str, modality: str | None, origin: str) -> Answer:
+    """Replace the fact OLD (id or key) by TEXT. Both are kept; only the new one is current."""
+    replaced = target.fact(old)
+    store = target.open()
+    new = store.remember(text, modality=_modality(text, modality), kind=replaced.kind, origin=origin)
+    return _changed(store.supersede(replaced, new, reason=reason))
+
+
+@click.command(short_help="Withdraw a fact that was never so.")
+@click.argument("fact")
+@REASON
+@output
+@click.pass_obj
+def retract(target: Target, fact: str, reason: str) -> Answer:
+    """Withdraw a fact (id or key): it was never so. It stays in history and can be brought back."""
+    return _changed(target.open().retract(target.fact(fact), reason=reason))
+
+
+@click.command(short_help="Say that a fact still holds.")
+@click.argument("fact")
+@REASON
+@output
+@click.pass_obj
+def confirm(target: Target, fact: str, reason: str) -> Answer:
+    """Say that a fact (id or key) still holds: doubts are cleared and its lifetime begins again."""
+    return _changed(target.open().confirm(target.fact(fact), reason=reason))
+
+
+@click.command(short_help="What a text claims to be.")
+@click.argument("text")
+@output
+def tag(text: str) -> Answer:
+    """What TEXT claims to be, and how sure the tagger is; with - every line of standard input. Stores nothing."""
+    from memstore.capture.tagger import default_tagger, tag_lines
+
+    rows = tag_lines(sys.stdin.buffer if text == "-" else [read_text(text)], default_tagger())
+
+    def human() -> str:
+        return "\n".join(
+            f"{look.statement(Modality(str(row['modality'])), str(row['text']))}  {row['probability']:.2f}"
+            for row in rows
+        )
+
+    return Answer(rows, human)
+
+
+def _modality(text: str, named: str | None) -> Modality:
+    if named:
+        return modality_of(named)
+    from memstore.capture.tagger import default_tagger
+
+    return default_tagger().tag([text])[0].modality
+
+
+def _remembered(facts: Sequence[Fact]) -> Answer:
+    def human() -> str:
+        return "\n".join(f"{look.statement(f.modality, f.text, origin=f.origin)}\n{'':14}{f.id}" for f in facts)
+
+    for fact in facts:
+        for conflict in fact.conflicts:
+            click.echo(f"Warning: {_refusal(conflict)}", err=True)
+    return Answer([as_record(fact) for fact in facts], human, one=len(facts) == 1)
+
+
+def _changed(outcome: Transition | Conflict) -> Answer:
+    """What happened, or that policy refused it: then nothing changed, and the exit code says so."""
+    if isinstance(outcome, Conflict):
+        click.echo(f"Refused: {_refusal(outcome)}", err=True)
+        return Answer([as_record(outcome)], lambda: "", one=True, code=1)
+    names = ", ".join(outcome.old)
+    by = f" by {', '.join(outcome.new)}" if outcome.new else ""
+    return Answer([as_record(outcome)], lambda: f"{outcome.change.value} {names}{by}", one=True)
+
+
+def _refusal(conflict: Conflict) -> str:
+    return look.visible(f"{conflict.refusal}; both stay, and the conflict is kept as {conflict.id}")

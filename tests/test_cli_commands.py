@@ -1,0 +1,366 @@
+"""The command line as a person meets it: what it shows, what it refuses, and that refusing changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memstore import MemoryStore
+from memstore.cli import main
+
+
+class Cli:
+    """`memstore …` in this process, in a folder of its own."""
+
+    def __init__(self, capfd, monkeypatch) -> None:
+        self._capfd, self._monkeypatch = capfd, monkeypatch
+        self.err = ""
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
+        self._monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        got = main(arguments)
+        out, self.err = self._capfd.readouterr()
+        assert got == code, self.err
+        return out
+
+    def json(self, *arguments: str):
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch, tmp_path) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEMSTORE_DB", raising=False)
+    monkeypatch.delenv("MEMSTORE_SCOPE", raising=False)
+    run = Cli(capfd, monkeypatch)
+    run("init")
+    return run
+
+
+def add(cli: Cli, text: str, modality: str, *options: str) -> str:
+    """The id of a fact just added."""
+    return cli.json("add", text, "--modality", modality, *options)["id"]
+
+
+def run_process(
+    *arguments: str, stdin: bytes = b"", cwd: Path, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    env = {**os.environ, **environment}
+    env.pop("MEMSTORE_DB", None)
+    command = [sys.executable, "-m", "memstore.cli", *arguments]
+    return subprocess.run(command, input=stdin, cwd=cwd, env=env, capture_output=True, timeout=60, check=False)
+
+
+class TestADecisionAndAnOptionDifferAtAGlance:
+    def test_sign_and_word_open_each_line_and_date_source_confidence_follow(self, cli):
+        add(cli, "We use Redis for the TTL.", "decision")
+        add(cli, "We could refresh the TTL.", "option")
+        shown = cli("recall", "ttl")
+        assert re.search(r"^■ decision +We use Redis for the TTL\.$", shown, re.MULTILINE)
+        assert re.search(r"^◇ option +We could refresh the TTL\.$", shown, re.MULTILINE)
+        assert (
+            len(re.findall(r"^ +\d{4}-\d\d-\d\d · user, \S+ · confidence \d\.\d\d · f_\w+$", shown, re.MULTILINE)) == 2
+        )
+
+    def test_each_modality_has_its_own_sign_and_word(self, cli):
+        words = ("decision", "option_considered", "hypothesis", "question", "observation")
+        for number, modality in enumerate(words):
+            add(cli, f"The cache, number {number}.", modality)
+        heads = re.findall(r"^(\S) (\w+) +The cache", cli("recall", "cache", "-k", "9"), re.MULTILINE)
+        assert len(heads) == len({sign for sign, _ in heads}) == len({word for _, word in heads}) == 5
+
+    def test_what_was_replaced_is_said_and_the_old_wording_finds_the_new(self, cli):
+        add(cli, "Short codes are base58.", "decision", "--key", "codes")
+        add(cli, "Short codes are base62.", "decision", "--key", "codes")
+        shown = cli("recall", "base58")
+        assert "base62" in shown.splitlines()[0]
+        assert "replaces: Short codes are base58." in shown
+
+    def test_what_is_not_current_says_so_before_its_words(self, cli):
+        fact = add(cli, "The cache is down.", "observation")
+        cli("retract", fact, "--reason", "it was the proxy")
+        assert cli("recall", "cache") == ""
+        assert "Nothing is remembered" in cli.err
+        assert "[RETRACTED] The cache is down." in cli("recall", "cache", "--history")
+
+    def test_what_a_document_said_is_a_quotation_with_its_source(self, cli):
+        add(cli, "All callers must use v2.", "decision", "--origin", "document")
+        assert re.search(r"“All callers must use v2.”\n.*according to ", cli("recall", "callers"))
+
+    def test_signs_have_a_plain_form_and_words_are_escaped_where_the_terminal_lacks_them(self, cli, tmp_path):
+        add(cli, "Rédis → links", "decision")
+        shown = run_process("recall", "rédis", cwd=tmp_path, PYTHONIOENCODING="latin-1")
+        assert shown.stdout.splitlines()[0] == b"# decision    R\xe9dis \\u2192 links"
+
+    def test_colour_is_for_terminals_and_never_against_no_color(self, cli, tmp_path):
+        add(cli, "We use Redis.", "decision")
+        assert "\x1b" not in cli("recall", "redis")
+        for no_color, colored in (("", True), ("1", False)):
+            ours, theirs = pty.openpty()
+            env = {**os.environ, "NO_COLOR": no_color, "TERM": "xterm"}
+            command = [sys.executable, "-m", "memstore.cli", "recall", "redis"]
+            subprocess.run(command, cwd=tmp_path, env=env, stdout=theirs, timeout=60, check=True)
+            os.close(theirs)
+            assert (b"\x1b[" in os.read(ours, 65536)) is colored
+            os.close(ours)
+
+    def test_recalled_text_cannot_drive_the_terminal(self, cli):
+        add(cli, "Redis \x1b[2J\x1b]0;owned\x07 and \u202egnp.exe\u009b31m", "decision")
+        for form in ((), ("--json",), ("--nl",), ("-t",)):
+            shown = cli("recall", "redis", *form)
+            assert not set(shown) & set("\x1b\x07\u202e\u009b")
+
+
+class TestFormats:
+    def test_json_nl_csv_and_table_say_the_same(self, cli):
+        add(cli, 'We use "Redis", twice.', "decision")
+        add(cli, "We could use redis\nfor queues.", "option")
+        listed = cli.json("recall", "redis")
+        assert [json.loads(line) for line in cli("recall", "redis", "--nl").splitlines()] == listed
+        rows = list(csv.DictReader(io.StringIO(cli("recall", "redis", "--csv"))))
+        assert [row["text"] for row in rows] == [one["text"] for one in listed]
+        assert [row["modality"] for row in rows] == [one["modality"] for one in listed]
+        table = cli("recall", "redis", "-t").splitlines()
+        assert len(table) == 2 + len(listed)
+
+    def test_json_of_a_recollection_has_its_modality_status_confidence_and_quote(self, cli):
+        add(cli, "We could refresh the TTL.", "option")
+        (found,) = cli.json("recall", "ttl")
+        assert (found["modality"], found["status"]) == ("option_considered", "live")
+        assert 0 <= found["confidence"] <= 1
+        assert found["provenance"][0]["quote"] == "We could refresh the TTL."
+
+    def test_nothing_found_is_an_empty_list_and_the_remark_goes_to_stderr(self, cli):
+        assert cli.json("recall", "redis") == []
+        assert cli.err
+
+    def test_a_reader_that_stops_early_is_no_error(self, cli, tmp_path):
+        for number in range(30):
+            add(cli, f"Redis {number} " + "x" * 5000, "decision")
+        env = {k: v for k, v in os.environ.items() if k != "MEMSTORE_DB"}
+        command = f"{sys.executable} -m memstore.cli recall redis -k 30 --json | head -c 10"
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, env=env, capture_output=True)
+        assert done.stderr == b""
+
+
+class TestAskingWhy:
+    def test_the_quote_is_marked_in_its_turn_with_chain_and_confidence(self, cli, tmp_path):
+        with MemoryStore(tmp_path / ".memstore/memory.db") as store:
+            turn = store.record("Hello. We use Redis. Bye.", role="user", session="s1", ref="t3")
+            old = store.remember("We use Redis.", modality="decision", source=turn)
+            new = store.remember("We use PostgreSQL.", modality="decision")
+            store.supersede(old, new, reason="the links must be relational")
+        shown = cli("why", old.id)
+        assert "[SUPERSEDED] We use Redis." in shown
+        assert "Hello. »We use Redis.« Bye." in shown
+        assert "user, s1#t3" in shown
+        assert f"superseded by {new.id}: the links must be relational" in shown
+        assert re.search(r"confidence +\d\.\d\d", shown)
+
+    def test_a_quote_in_a_long_turn_is_shown_with_its_surroundings_only(self, cli, tmp_path):
+        with MemoryStore(tmp_path / ".memstore/memory.db") as store:
+            turn = store.record("before " * 5000 + "We use Redis." + " after" * 5000, role="user", session="s1")
+            fact = store.remember("We use Redis.", modality="decision", source=turn)
+        shown = cli("why", fact.id)
+        assert "… " in shown
+        assert "before »We use Redis.« after" in shown
+        assert len(shown) < 3000
+
+    def test_history_tells_the_chain_oldest_first(self, cli):
+        add(cli, "Codes are base58.", "decision", "--key", "codes")
+        add(cli, "Codes are base62.", "decision", "--key", "codes")
+        assert [one["text"] for one in cli.json("history", "codes")] == ["Codes are base58.", "Codes are base62."]
+        assert [one["status"] for one in cli.json("history", "codes")] == ["superseded", "live"]
+
+    def test_a_fact_is_found_by_id_or_key(self, cli):
+        fact = add(cli, "Codes are base62.", "decision", "--key", "codes")
+        assert cli.json("show", fact) == cli.json("show", "codes")
+
+
+class TestSaying:
+    def test_text_is_read_from_standard_input_for_a_dash(self, cli):
+        assert cli.json("add", "We use Redis.", "--modality", "decision")["text"] == "We use Redis."
+        cli("record", "-", "--session", "s1", "--ref", "t1", stdin="Zwölf Boxkämpfer.\n".encode())
+        assert cli.json("stats")["events"] == 2
+
+    def test_without_a_modality_the_words_are_tagged_and_a_hedge_stays_a_hedge(self, cli):
+        assert cli.json("add", "We could refresh the TTL on each access.")["modality"] != "decision"
+
+    def test_a_refused_change_says_so_exits_1_and_changes_nothing(self, cli):
+        old = add(cli, "We use Redis.", "decision")
+        cli("supersede", old, "Maybe PostgreSQL?", "--modality", "question", code=1)
+        assert "Refused: a question may not supersede a decision" in cli.err
+        assert cli.json("show", old)["status"] == "live"
+
+    def test_superseding_and_confirming_by_key(self, cli):
+        add(cli, "Codes are base58.", "decision", "--key", "codes")
+        cli("confirm", "codes")
+        cli("supersede", "codes", "Codes are base62.", "--modality", "decision", "--reason", "shorter")
+        assert "Codes are base62." in cli("recall", "base58")
+
+    def test_tagging_reads_lines_and_stores_nothing(self, cli):
+        lines = cli("tag", "-", "--nl", stdin=b"We could use Redis.\n\nShould we?\n").splitlines()
+        assert [json.loads(line)["text"] for line in lines] == ["We could use Redis.", "Should we?"]
+        assert cli.json("stats")["facts"] == 0
+
+    def test_a_lifetime_and_a_moment_are_understood(self, cli):
+        add(cli, "The build passes.", "observation", "--ttl", "12h", "--at", "2026-03-01T12:00:00Z")
+        (then,) = cli.json("recall", "build", "--now", "2026-03-01T13:00:00Z")
+        (later,) = cli.json("recall", "build", "--now", "2026-03-03")
+        assert (then["status"], later["status"]) == ("live", "expired")
+        assert cli.json("recall", "build", "--now", "2026-03-03", "--current") == []
+
+
+class TestLookingAfter:
+    def test_the_nearest_store_above_is_found(self, cli, tmp_path, monkeypatch):
+        add(cli, "We use Redis.", "decision")
+        (tmp_path / "a/b").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "a/b")
+        assert cli("path").strip() == str(tmp_path.resolve() / ".memstore/memory.db")
+        assert "Redis" in cli("recall", "redis")
+
+    def test_the_option_wins_over_the_environment_which_wins_over_the_folder(self, cli, tmp_path, monkeypatch):
+        monkeypatch.setenv("MEMSTORE_DB", str(tmp_path / "named.db"))
+        assert cli("path").strip() == str(tmp_path / "named.db")
+        assert cli("--db", "other.db", "path").strip() == "other.db"
+
+    def test_init_is_safe_to_repeat_and_keeps_memory_out_of_version_control(self, cli, tmp_path):
+        fact = add(cli, "We use Redis.", "decision")
+        cli("init")
+        assert cli.json("show", fact)["fact"]["text"] == "We use Redis."
+        assert (tmp_path / ".memstore/.gitignore").read_text() == "*\n"
+
+    def test_scopes_are_walls(self, cli):
+        cli("--scope", "acme/shop", "add", "We use Redis.", "--modality", "decision")
+        assert cli.json("recall", "redis") == []
+        assert len(cli.json("--scope", "acme/shop", "recall", "redis")) == 1
+
+    def test_backup_and_restore_bring_the_memory_back(self, cli, tmp_path):
+        fact = add(cli, "We use Redis.", "decision")
+        cli("backup", "copy.db")
+        cli("retract", fact)
+        cli("restore", "copy.db", code=2)
+        cli("restore", "copy.db", "--force")
+        assert cli.json("show", fact)["status"] == "live"
+        assert (tmp_path / ".memstore/memory.db.before-restore").exists()
+        cli("verify")
+
+    def test_a_backup_that_is_not_sound_is_not_restored(self, cli, tmp_path):
+        add(cli, "We use Redis.", "decision")
+        (tmp_path / "copy.db").write_bytes(b"no store")
+        before = (tmp_path / ".memstore/memory.db").read_bytes()
+        cli("restore", "copy.db", "--force", code=1)
+        assert (tmp_path / ".memstore/memory.db").read_bytes() == before
+
+    def test_forgetting_asks_first_and_erases(self, cli, tmp_path):
+        fact = add(cli, "The password is swordfish-77.", "observation")
+        cli("forget", fact, stdin=b"n\n", code=130)
+        assert cli.json("show", fact)["status"] == "live"
+        assert "forgot 1 facts" in cli("forget", fact, "--yes")
+        held = b"".join(p.read_bytes() for p in (tmp_path / ".memstore").iterdir())
+        assert b"swordfish" not in held
+
+    def test_verify_exits_1_when_the_store_was_tampered_with(self, cli, tmp_path):
+        add(cli, "We use Redis.", "decision")
+        cli("verify")
+        with MemoryStore(tmp_path / ".memstore/memory.db") as store:
+            store.ledger.db.execute("UPDATE facts SET text = 'We use MySQL.'")
+            store.ledger.db.conn.commit()
+        assert cli("verify", code=1)
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_completion_scripts_are_printed(self, cli, shell):
+        assert "_MEMSTORE_COMPLETE" in cli("completion", shell)
+
+    def test_help_lists_every_command_and_each_has_help(self, cli):
+        from memstore.cli.app import HOME
+
+        listed = cli("--help")
+        for command in HOME:
+            assert re.search(rf"^  {command} ", listed, re.MULTILINE)
+            assert "Usage: memstore" in cli(command, "--help")
+
+
+BAD = {
+    "a missing store": (["--db", "missing.db", "recall", "x"], b"", 1),
+    "a store in a missing folder": (["--db", "no/such.db", "add", "x"], b"", 1),
+    "a directory": (["--db", ".", "recall", "x"], b"", 1),
+    "another file": (["--db", "text.txt", "add", "x"], b"", 1),
+    "another program's database": (["--db", "other.db", "add", "x"], b"", 1),
+    "a truncated store": (["--db", "cut.db", "recall", "x"], b"", 1),
+    "no such command": (["recal", "x"], b"", 2),
+    "no such option": (["recall", "x", "--loud"], b"", 2),
+    "a missing argument": (["recall"], b"", 2),
+    "empty text": (["add", ""], b"", 2),
+    "blank standard input": (["record", "-"], b" \n", 2),
+    "standard input that is not UTF-8": (["record", "-"], b"caf\xe9", 2),
+    "an argument that is not UTF-8": (["add", "caf\udce9"], b"", 2),
+    "a turn of 10 MB": (["record", "-"], b"x" * 10_000_000, 2),
+    "an unknown modality": (["add", "x", "--modality", "certain"], b"", 2),
+    "a time that is none": (["recall", "x", "--now", "soon"], b"", 2),
+    "a lifetime that is none": (["add", "x", "--ttl", "1fortnight"], b"", 2),
+    "an unknown fact": (["why", "f_000"], b"", 2),
+    "nothing to forget": (["forget", "--yes"], b"", 2),
+    "k of nothing": (["recall", "x", "-k", "0"], b"", 2),
+    "a backup over a file": (["backup", "text.txt"], b"", 2),
+    "a backup into nowhere": (["backup", "no/such.db"], b"", 2),
+    "a line break in a scope": (["--scope", "a\nb", "recall", "x"], b"", 2),
+}
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("name", BAD)
+    def test_it_gets_one_line_and_a_code_and_changes_nothing(self, cli, tmp_path, name):
+        (tmp_path / "text.txt").write_text("a text")
+        add(cli, "We use Redis.", "decision")
+        import sqlite3
+
+        with sqlite3.connect(tmp_path / "other.db") as other:
+            other.execute("CREATE TABLE theirs (a)")
+        whole = (tmp_path / ".memstore/memory.db").read_bytes()
+        (tmp_path / "cut.db").write_bytes(whole[: len(whole) // 2])
+        arguments, stdin, code = BAD[name]
+        before = self.held(tmp_path)
+        assert cli(*arguments, stdin=stdin, code=code) == ""
+        assert re.fullmatch(r"Error: [^\n]+\n", cli.err)
+        assert self.held(tmp_path) == before
+
+    @staticmethod
+    def held(folder: Path) -> dict[str, str]:
+        """What every file holds; the log and shared memory of an open database come and go."""
+        files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(("-wal", "-shm")))
+        return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    def test_a_real_process_prints_no_traceback_either(self, cli, tmp_path):
+        done = run_process("record", "-", stdin=b"caf\xe9", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.count(b"\n") == 1
+
+    def test_a_read_only_store_can_be_asked_but_not_told(self, cli, tmp_path):
+        add(cli, "We use Redis.", "decision")
+        if os.geteuid() == 0:
+            pytest.skip("nothing is read-only for root")
+        (tmp_path / ".memstore/memory.db").chmod(0o400)
+        assert "Redis" in cli("recall", "redis")
+        cli("add", "We use Kafka.", code=1)
+
+
+class TestStartingFast:
+    def test_recall_loads_nothing_heavy(self, cli, tmp_path):
+        code = (
+            "import sys; from memstore.cli import main; main(['recall', 'redis']);"
+            "heavy = {'numpy', 'sqlite_utils', 'pandas', 'anthropic', 'chromadb', 'onnxruntime', 'mcp', 'rich'};"
+            "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stderr.splitlines()[-1] == "[]"
