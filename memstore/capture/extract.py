@@ -21,12 +21,13 @@ from memstore.model import Event, Kind, Modality, Origin, Span
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A date as it was said, and the moment it meant, resolved against the time of the event."""
+    """A date as it was said, and the time it meant, `[at, until)`; offsets are within the claim's text."""
 
     words: str
     start: int
     end: int
     at: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Claim:
     `probability` is how sure the tagger was of `modality`, in [0, 1]; `why` quotes the words that
     decided, or names the rule that did.
     `context` is what the quote needs to stand alone, in words that are not part of it:
-    `speaker`, `section`, `lead`, `antecedent`, `settles`, `weakened`. It never alters the quote.
+    `speaker`, `section`, `lead`, `antecedent`, `settles`, `weakened`, `dates`, `imported`. It never alters the quote.
     """
 
     text: str

@@ -18,11 +18,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from memstore.capture import settle
+from memstore.capture import dates, settle
 from memstore.capture.blocks import Form
 from memstore.capture.extract import Claim, Extraction
 from memstore.capture.kinds import kind_of
 from memstore.capture.segment import Segment, plain, segments
+from memstore.capture.sources.claude_mem import IMPORTED
 from memstore.capture.tagger import Tag, Tagger, default_tagger
 from memstore.model import Event, Kind, Modality, Origin, Span
 
@@ -34,6 +35,9 @@ BATCH = 512
 
 AGREED = 0.9
 """Probability given to a settled proposal: the referent is unique by construction, the assent is read by rule."""
+
+IMPORTED_AT_MOST = 0.5
+"""Cap on the probability of a claim that another memory's model wrote: the words it came from are gone."""
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts whose words are not set apart by spaces
@@ -282,16 +286,27 @@ def _lowered(piece: _Piece, modality: Modality, why: str) -> _Piece:
 
 
 def _claim(piece: _Piece) -> Claim:
-    event = piece.event
+    event, text = piece.event, piece.text
+    found = dates.mentions(text, event.at)
+    valid_from, valid_to = (None, None) if piece.tag.modality is Modality.QUESTION else dates.validity(text, found)
+    probability, context = piece.tag.probability, piece.context
+    if event.role == IMPORTED:
+        probability = min(probability, IMPORTED_AT_MOST)
+        context = {**context, "imported": "written by another memory's model; provenance reaches the session only"}
+    if found:
+        context = {**context, "dates": "; ".join(f"{d.words} = {d.at.date().isoformat()}" for d in found)}
     return Claim(
-        text=piece.text,
+        text=text,
         modality=piece.tag.modality,
-        probability=piece.tag.probability,
+        probability=probability,
         why=piece.tag.why,
-        kind=kind_of(piece.text, event.origin, piece.tag.modality),
+        kind=kind_of(text, event.origin, piece.tag.modality),
         origin=event.origin,
         spans=(Span(event.id, piece.start, piece.end),),
-        context=piece.context,
+        valid_from=valid_from,
+        valid_to=valid_to,
+        dates=found,
+        context=context,
     )
 
 
