@@ -1,6 +1,7 @@
 """What makes a fact stop being live, and how that is proved: the rules applied to the ledger, and to the world.
 
 chains    supersede, amend, retract, confirm, flag, revalidate, revert: allowed or refused
+doubt     carries doubt from premises to conclusions
 verify    derives everything again and reports what does not agree
 
 Of files, without a database:

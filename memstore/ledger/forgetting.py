@@ -3,7 +3,7 @@
 Forgetting a fact blanks the words it quotes in their events (character for character, so that the spans of its
 neighbours still hold), and every fact whose words overlap them goes too. Forgetting an event blanks all of it; facts
 that others said as well lose only that pointer. Ids, times and chains stay: they carry no content. What depended on
-a forgotten fact is flagged.
+a forgotten fact is doubted from then on.
 
 `secure_delete` overwrites what is deleted inside pages; old page images live on in the write-ahead log until it is
 truncated, which an open reader can delay: until then a certificate is `pending`.
@@ -79,7 +79,6 @@ def erase(
     _blank_facts(tx, doomed)
     if doomed:
         transitions.append(tx, scope=scope, change=Change.FORGOTTEN, old=sorted(doomed), reason=reason)
-        _flag_conclusions(tx, scope, doomed)
     for event in orphaned:
         tx.execute("INSERT OR IGNORE INTO pending (event) VALUES (?)", (event,))
     event_ids = [tx.execute("SELECT id FROM events WHERE pk = ?", (pk,)).fetchone()[0] for pk in event_pks]
@@ -154,21 +153,6 @@ def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
             "UPDATE transitions SET reason = ?, refusal = CASE WHEN refusal IS NULL THEN NULL ELSE ? END"
             " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
             (_FORGOTTEN, _FORGOTTEN, pk),
-        )
-
-
-def _flag_conclusions(tx: Transaction, scope: int, doomed: set[int]) -> None:
-    conclusions: set[int] = set()
-    for pk in doomed:
-        conclusions |= {row[0] for row in tx.execute("SELECT fact FROM dependencies WHERE premise = ?", (pk,))}
-    conclusions -= doomed
-    if conclusions:
-        transitions.append(
-            tx,
-            scope=scope,
-            change=Change.FLAGGED,
-            old=sorted(conclusions),
-            reason="what this was concluded from was forgotten",
         )
 
 

@@ -46,9 +46,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
+    """`since` is the transition that made the state what it is, `cleared` the last word that a fact holds after all.
+
+    Both are 0 where there was none. `doubts` are the flaggings that nobody has answered.
+    """
+
     state: State
     expires_at: int | None
     confirmations: int
+    since: int = 0
+    cleared: int = 0
+    doubts: tuple[int, ...] = ()
 
 
 def effective(steps: Iterable[tuple[int, int | None, bool, bool]]) -> dict[int, bool]:
@@ -73,28 +81,34 @@ def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
     state = State.LIVE
     flags: set[int] = set()
     alive_from = said_at
-    confirmations = 0
+    confirmations = since = cleared = 0
     for step in ordered:
         if not counts[step.pk]:
             continue
         if step.change is Change.SUPERSEDED and step.side == "old":
-            state = max(state, State.SUPERSEDED)
+            state, since = max(state, State.SUPERSEDED), step.pk
         elif step.change is Change.RETRACTED:
-            state = max(state, State.RETRACTED)
+            state, since = max(state, State.RETRACTED), step.pk
         elif step.change is Change.FORGOTTEN:
-            state = State.FORGOTTEN
+            state, since = State.FORGOTTEN, step.pk
         elif step.change is Change.FLAGGED:
             flags.add(step.pk)
         elif step.change is Change.CONFIRMED:
             flags.clear()
+            cleared = step.pk
             confirmations += 1
             alive_from = max(alive_from, step.said_at if step.said_at is not None else step.at)
         elif step.change is Change.REVALIDATED:
             # One doubt answered, or, without a target, all of them.
-            flags = flags - {step.target} if step.target is not None else set()
+            if step.target is not None:
+                flags.discard(step.target)
+            else:
+                flags.clear()
+                cleared = step.pk
     if flags and state is State.LIVE:
-        state = State.SUSPECT
-    return Standing(state, None if ttl is None else alive_from + ttl, confirmations)
+        state, since = State.SUSPECT, max(flags)
+    expires_at = None if ttl is None else alive_from + ttl
+    return Standing(state, expires_at, confirmations, since, cleared, tuple(sorted(flags)))
 
 
 def status(state: State, expires_at: int | None, now: int) -> Status:

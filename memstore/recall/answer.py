@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from memstore.coherence import doubt
 from memstore.index import lexical
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
@@ -50,6 +51,7 @@ class _Candidate:
     confirmations: int
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
+    doubts: list[str] = field(default_factory=list)
 
 
 def answer(db: sqlite3.Connection, question: Question) -> list[Recollection]:
@@ -62,6 +64,7 @@ def answer(db: sqlite3.Connection, question: Question) -> list[Recollection]:
         candidates = [c for c in candidates if current(c.status)]
     candidates.sort(key=lambda c: (-c.score, c.row.id))
     chosen = candidates[: question.k]
+    _doubt(db, question, chosen)
     chosen.sort(key=lambda c: (not current(c.status), -c.score, c.row.id))
     return _fit(_tell(db, question, chosen), question)
 
@@ -112,6 +115,21 @@ def _standings(db: sqlite3.Connection, question: Question, rows: Mapping[int, Ro
         else:
             result[pk] = (status(standing.state, standing.expires_at, question.now), standing.confirmations)
     return result
+
+
+def _doubt(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> None:
+    """Mark what rests on a premise that fell, and say why each suspect fact is doubted."""
+    carried = doubt.carried(db, [c.row.pk for c in chosen], question.as_of)
+    named = facts.rows(db, {pk for found in carried.values() for pk in found.path})
+    for c in chosen:
+        if c.row.pk in carried and c.status in (Status.LIVE, Status.SUSPECT):
+            c.status = Status.SUSPECT
+            c.doubts.append(doubt.told(carried[c.row.pk], named))
+    suspect = [c for c in chosen if c.status is Status.SUSPECT]
+    taken = facts.steps(db, [c.row.pk for c in suspect], question.as_of)
+    for c in suspect:
+        flags = derive(taken[c.row.pk], c.row.said_at, c.row.ttl).doubts
+        c.doubts = [record.reason for record in transitions.read(db, flags)] + c.doubts
 
 
 def _targets(
@@ -185,6 +203,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 "confirmations": c.confirmations,
                 "confidence": "probability of the modality; not fitted",
                 "counter": question.counter.name,
+                **({"doubts": tuple(c.doubts)} if c.doubts else {}),
             },
         )
         told.append(replace(recollection, tokens=question.counter.count(render.line(recollection))))

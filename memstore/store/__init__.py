@@ -1,6 +1,7 @@
 """The store: the façade that the rest of the world uses, and where what crosses layers is conducted.
 
 facade     MemoryStore, the public methods
+changing   supersede, amend, retract, confirm, flag, revalidate, revert
 writing    record, remember, capture: words in
 asking     recall, context, get, history, explain: answers out
 keeping    forget, verify, rebuild, backup: looking after the file

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
+from memstore.coherence import doubt
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.model import Conflict, Explanation, Fact, History, Status, Transition
@@ -33,10 +34,13 @@ def whole(db: sqlite3.Connection, pks: Sequence[int], as_of: int | None = None) 
 
 
 def statuses(db: sqlite3.Connection, pks: Sequence[int], now: int, as_of: int | None = None) -> dict[int, Status]:
+    """Where facts stand at a moment, doubt that reaches them through their premises included."""
     rows = facts.rows(db, pks)
-    return {
+    carried = doubt.carried(db, rows, as_of)
+    found = {
         pk: status(standing.state, standing.expires_at, now) for pk, standing in standing_of(db, rows, as_of).items()
     }
+    return {pk: Status.SUSPECT if s is Status.LIVE and pk in carried else s for pk, s in found.items()}
 
 
 def by_key(
@@ -100,9 +104,12 @@ def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
     standing = standing_of(db, {pk: row}, None)[pk]
     premises = [r[0] for r in db.execute("SELECT premise FROM dependencies WHERE fact = ? ORDER BY premise", (pk,))]
     story = history(db, pk, now, None)
+    doubts = [record.reason for record in transitions.read(db, standing.doubts)]
+    for found in doubt.carried(db, [pk]).values():
+        doubts.append(doubt.told(found, facts.rows(db, found.path)))
     return Explanation(
         fact=fact,
-        status=_status(standing, now),
+        status=statuses(db, [pk], now)[pk],
         authority=authority(fact.origin),
         binding=binding(fact.modality, fact.origin),
         confidence=fact.probability,
@@ -110,6 +117,7 @@ def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
             "modality_probability": fact.probability,
             "confirmations": standing.confirmations,
             "confidence": "probability of the modality; not fitted",
+            **({"doubts": tuple(doubts)} if doubts else {}),
         },
         sources=tuple(events.get(db, event_id) for event_id in dict.fromkeys(p.event_id for p in fact.provenance)),
         premises=tuple(whole(db, premises)),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from memstore.coherence import doubt
 from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
 from memstore.index import lexical
@@ -106,10 +107,15 @@ def stats(db: sqlite3.Connection, path: Path, scopes: Sequence[int], now: int) -
     marks = ",".join("?" * len(scopes))
     by_status = dict.fromkeys(Status, 0)
     by_modality = dict.fromkeys(Modality, 0)
-    for modality, state, expires_at in db.execute(
-        f"SELECT modality, state, expires_at FROM facts WHERE scope IN ({marks})", tuple(scopes)
+    concluded = db.execute(
+        f"SELECT DISTINCT fact FROM dependencies JOIN facts ON pk = fact WHERE scope IN ({marks})", tuple(scopes)
+    )
+    doubted = doubt.carried(db, [row[0] for row in concluded])
+    for pk, modality, state, expires_at in db.execute(
+        f"SELECT pk, modality, state, expires_at FROM facts WHERE scope IN ({marks})", tuple(scopes)
     ):
-        by_status[status(State(state), expires_at, now)] += 1
+        stands = status(State(state), expires_at, now)
+        by_status[Status.SUSPECT if stands is Status.LIVE and pk in doubted else stands] += 1
         by_modality[Modality(modality)] += 1
     here = f"WHERE scope IN ({marks})"
     said = f"events JOIN sessions ON sessions.pk = events.session {here}"

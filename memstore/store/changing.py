@@ -1,0 +1,107 @@
+"""What happens to facts after they were written: replaced, withdrawn, confirmed, doubted; always recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from memstore.coherence import chains
+from memstore.ledger import facts, transitions
+from memstore.ledger.connection import Ledger
+from memstore.model import Conflict, Event, Transition
+from memstore.store import naming, writing
+from memstore.store.naming import FactLike
+
+_OF_SOURCE = "source"  # on the word of the source, else of the caller
+Facts = FactLike | Iterable[FactLike]
+EventLike = Event | str
+
+
+class Changing:
+    """The part of `MemoryStore` that moves facts."""
+
+    ledger: Ledger
+    scope: str
+
+    def supersede(
+        self, old: Facts, new: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """`new` replace `old` from now on. A Conflict comes back where policy refuses; both then stay."""
+        return self._change(chains.supersede, old, new, reason=reason, source=source, scope=scope)
+
+    def amend(
+        self, old: Facts, new: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """`new` add to `old`, which stay live."""
+        return self._change(chains.amend, old, new, reason=reason, source=source, scope=scope)
+
+    def retract(
+        self,
+        fact: Facts,
+        *,
+        reason: str,
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> Transition | Conflict:
+        """Withdraw facts: they were wrong. Needs at least their authority (the source's, else the user's)."""
+        return self._change(chains.retract, fact, reason=reason, source=source, scope=scope, by=origin or _OF_SOURCE)
+
+    def confirm(
+        self, fact: Facts, *, reason: str = "confirmed", source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """It still holds: doubts are cleared, and its lifetime runs again from when that was said."""
+        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope)
+
+    def flag(
+        self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """Doubt facts: they come back marked suspect until confirmed, revalidated or replaced."""
+        return self._change(chains.flag, fact, reason=reason, source=source, scope=scope)
+
+    def revalidate(
+        self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
+    ) -> Transition | Conflict:
+        """A check found them good again: doubts are cleared."""
+        return self._change(chains.revalidate, fact, reason=reason, source=source, scope=scope)
+
+    def revert(
+        self,
+        transition: Transition | str,
+        *,
+        reason: str,
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> Transition | Conflict:
+        """Undo a transition (a reversal too). Forgetting alone cannot be undone."""
+        name = self._scope(scope or (transition.scope if isinstance(transition, Transition) else None))
+        with self.ledger.writing() as tx:
+            target = transitions.pk_of(tx.db, transition if isinstance(transition, str) else transition.id)
+            (record,) = transitions.read(tx.db, [target])
+            naming.same_scope(record.scope, name)
+            event = None if source is None else naming.event_pk(tx.db, source, name)
+            pk = chains.revert(
+                tx, target, reason=naming.words(reason), event=event, by=writing.on_whose_word(tx, event, origin)
+            )
+            return transitions.read(tx.db, [pk])[0]
+
+    def _change(
+        self,
+        rule: Callable[..., int],
+        *named: Facts,
+        reason: str,
+        source: EventLike | None,
+        scope: str | None,
+        by: str | None = None,
+    ) -> Transition | Conflict:
+        name = self._scope(scope)
+        with self.ledger.writing() as tx:
+            sides = [naming.fact_pks(tx.db, side, [name]) for side in named]
+            home = facts.rows(tx.db, sides[0])[sides[0][0]].scope if sides[0] else name
+            event = None if source is None else naming.event_pk(tx.db, source, home)
+            extra = {} if by is None else {"by": writing.on_whose_word(tx, event, None if by == _OF_SOURCE else by)}
+            pk = rule(tx, *sides, reason=naming.words(reason), event=event, **extra)
+            return transitions.read(tx.db, [pk])[0]
+
+    def _scope(self, scope: str | None) -> str:
+        return self.scope if scope is None else naming.name(scope, "scope")

@@ -1,0 +1,160 @@
+"""Doubt travels from a premise that fell to what was concluded from it, with its path, and is cleared as it came."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memstore import Fact, MemoryStore, Status
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> MemoryStore:
+    return MemoryStore(tmp_path / "m.db", clock=Clock())
+
+
+def chain(memory: MemoryStore, length: int) -> list[Fact]:
+    """Facts of which each was concluded from the one before."""
+    held = [memory.remember("Redis holds the sessions", modality="decision")]
+    while len(held) < length:
+        held.append(memory.remember(f"conclusion {len(held)}", modality="observation", depends_on=held[-1]))
+    return held
+
+
+def suspects(memory: MemoryStore, held: list[Fact]) -> list[int]:
+    return [at for at, fact in enumerate(held) if memory.status(fact) is Status.SUSPECT]
+
+
+class TestCarrying:
+    @pytest.mark.parametrize("fall", ["supersede", "retract", "flag", "forget"])
+    def test_conclusions_become_suspect_transitively_when_a_premise_falls(self, memory, fall) -> None:
+        held = chain(memory, 4)
+        other = memory.remember("nothing to do with it", modality="observation")
+        if fall == "supersede":
+            memory.supersede(held[0], memory.remember("Postgres holds them", modality="decision"), reason="moved")
+        elif fall == "forget":
+            memory.forget(held[0])
+        else:
+            getattr(memory, fall)(held[0], reason="wrong")
+        assert suspects(memory, held)[-3:] == [1, 2, 3]
+        assert memory.status(other) is Status.LIVE
+
+    def test_the_path_is_shown_wherever_the_fact_is(self, memory) -> None:
+        held = chain(memory, 3)
+        memory.retract(held[0], reason="wrong")
+        (found,) = memory.recall("conclusion 2", k=1)
+        assert found.status is Status.SUSPECT
+        (doubt,) = found.why["doubts"]
+        assert "«Redis holds the sessions», which is retracted" in doubt
+        assert " ← ".join(fact.id for fact in reversed(held)) in doubt
+        assert memory.explain(held[2]).why["doubts"] == (doubt,)
+        assert memory.explain(held[2]).status is Status.SUSPECT
+        assert "SUSPECT" in memory.context("conclusion 2", budget=200)
+        assert memory.stats()["status"]["suspect"] == 2
+
+    def test_a_premise_replaced_by_the_same_statement_has_not_fallen(self, memory) -> None:
+        first, conclusion = chain(memory, 2)
+        again = memory.remember("redis holds the sessions.", modality="decision")
+        memory.supersede(first, again, reason="duplicate")
+        assert memory.status(conclusion) is Status.LIVE
+        memory.retract(again, reason="wrong")
+        assert memory.status(conclusion) is Status.SUSPECT
+        assert again.id in memory.explain(conclusion).why["doubts"][0]
+
+    def test_what_adds_to_a_premise_does_not_unseat_it(self, memory) -> None:
+        first, conclusion = chain(memory, 2)
+        memory.amend(first, memory.remember("and the queue", modality="decision"), reason="more")
+        assert memory.status(conclusion) is Status.LIVE
+
+
+class TestClearing:
+    def test_revalidating_the_premise_clears_the_conclusions(self, memory) -> None:
+        held = chain(memory, 3)
+        memory.flag(held[0], reason="is it?")
+        memory.revalidate(held[0], reason="it is")
+        assert suspects(memory, held) == []
+
+    def test_undoing_the_fall_clears_it(self, memory) -> None:
+        held = chain(memory, 3)
+        fall = memory.retract(held[0], reason="wrong")
+        memory.revert(fall, reason="was right")
+        assert suspects(memory, held) == []
+
+    def test_replacing_the_conclusion_clears_what_follows_from_it_only_when_it_is_rederived(self, memory) -> None:
+        held = chain(memory, 3)
+        memory.retract(held[0], reason="wrong")
+        better = memory.remember("conclusion 1, on other grounds", modality="observation")
+        memory.supersede(held[1], better, reason="rederived")
+        assert memory.status(better) is Status.LIVE
+        assert memory.status(held[2]) is Status.SUSPECT
+
+    def test_confirming_a_conclusion_clears_it_and_what_rests_on_it_until_the_next_fall(self, memory) -> None:
+        held = chain(memory, 4)
+        memory.flag(held[0], reason="is it?")
+        memory.confirm(held[1])
+        assert suspects(memory, held) == [0]
+        memory.flag(held[0], reason="really?")
+        assert suspects(memory, held) == [0, 1, 2, 3]
+
+    def test_as_of_shows_the_doubt_that_was_held_then(self, memory) -> None:
+        held = chain(memory, 2)
+        before = memory.ledger.clock()
+        memory.flag(held[0], reason="is it?")
+        during = memory.ledger.clock()
+        memory.revalidate(held[0], reason="it is")
+        assert [memory.status(held[1], as_of=at) for at in (before, during)] == [Status.LIVE, Status.SUSPECT]
+        assert memory.status(held[1]) is Status.LIVE
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), size=st.integers(2, 12))
+def test_a_fact_is_doubted_exactly_when_a_fallen_premise_reaches_it(tmp_path_factory, data, size: int) -> None:
+    """Against the plain definition: reachability from what fell, over premises nobody vouched for since."""
+    memory = MemoryStore(tmp_path_factory.mktemp("doubt") / "m.db", clock=Clock())
+    below: list[list[int]] = []
+    held: list[Fact] = []
+    with memory.transaction():
+        for at in range(size):
+            below.append(data.draw(st.lists(st.integers(0, at - 1), max_size=3, unique=True)) if at else [])
+            premises = [held[premise] for premise in below[at]]
+            held.append(memory.remember(f"fact {at}", modality="observation", depends_on=premises))
+        actions = data.draw(
+            st.lists(st.tuples(st.sampled_from(["flag", "retract", "confirm"]), st.integers(0, size - 1)), max_size=8)
+        )
+        fell: dict[int, int] = {}
+        vouched: dict[int, int] = {}
+        gone: set[int] = set()
+        for moment, (action, at) in enumerate(actions, 1):
+            getattr(memory, action)(held[at], reason="so")
+            if action == "confirm":
+                vouched[at] = moment
+                if at not in gone:
+                    fell.pop(at, None)
+            elif action == "retract":
+                gone.add(at)
+                fell[at] = moment
+            elif at not in gone:
+                fell[at] = moment
+    reaching: list[set[int]] = []
+    for at in range(size):
+        through = {moment for premise in below[at] for moment in reaching[premise]}
+        mine = {moment for moment in through if moment > vouched.get(at, 0)}
+        reaching.append(mine | ({fell[at]} if at in fell else set()))
+    for at in range(size):
+        if at not in gone:
+            assert (memory.status(held[at]) is Status.SUSPECT) == bool(reaching[at]), (below, actions, at)
