@@ -196,6 +196,21 @@ class TestSaying:
     def test_without_a_modality_the_words_are_tagged_and_a_hedge_stays_a_hedge(self, cli):
         assert cli.json("add", "We could refresh the TTL on each access.")["modality"] != "decision"
 
+    def test_recording_then_capturing_makes_facts_and_again_makes_none(self, cli):
+        cli("record", "We decided to use Redis. We could refresh the TTL.", "--session", "s1")
+        assert cli.json("capture")["facts"] == 2
+        assert cli.json("capture")["facts"] == 0
+        assert "option" in cli("recall", "refresh ttl")
+
+    def test_a_transcript_is_taken_in_once_and_a_broken_line_costs_only_itself(self, cli, tmp_path):
+        lines = [{"role": "user", "text": "We decided to use Redis."}, {"role": "user", "text": "Maybe we need Kafka?"}]
+        text = "\n".join(["not json", *map(json.dumps, lines)]) + "\n"
+        (tmp_path / "chat.jsonl").write_text(text)
+        cli("capture", "chat.jsonl")
+        assert re.fullmatch(r"Warning: chat.jsonl, line 1: .+\n", cli.err)
+        assert cli.json("capture", "chat.jsonl")["events"] == 0
+        assert {one["modality"] for one in cli.json("recall", "redis kafka")} == {"decision", "question"}
+
     def test_a_refused_change_says_so_exits_1_and_changes_nothing(self, cli):
         old = add(cli, "We use Redis.", "decision")
         cli("supersede", old, "Maybe PostgreSQL?", "--modality", "question", code=1)
@@ -262,6 +277,16 @@ class TestLookingAfter:
         cli("restore", "copy.db", "--force", code=1)
         assert (tmp_path / ".memstore/memory.db").read_bytes() == before
 
+    def test_an_export_taken_in_elsewhere_holds_the_same_facts_with_their_modality(self, cli, tmp_path):
+        fact = add(cli, "We could use Rédis.", "option")
+        lines = cli("export")
+        assert all(json.loads(line) for line in lines.splitlines())
+        cli("--db", "other.db", "import", "-", stdin=lines.encode())
+        (found,) = cli.json("--db", "other.db", "recall", "rédis")
+        assert (found["fact_id"], found["modality"]) == (fact, "option_considered")
+        cli("export", "out.jsonl")
+        assert (tmp_path / "out.jsonl").read_text().splitlines()[1:] == lines.splitlines()[1:]  # the first dates it
+
     def test_forgetting_asks_first_and_erases(self, cli, tmp_path):
         fact = add(cli, "The password is swordfish-77.", "observation")
         cli("forget", fact, stdin=b"n\n", code=130)
@@ -311,6 +336,11 @@ BAD = {
     "a lifetime that is none": (["add", "x", "--ttl", "1fortnight"], b"", 2),
     "an unknown fact": (["why", "f_000"], b"", 2),
     "nothing to forget": (["forget", "--yes"], b"", 2),
+    "a transcript that is missing": (["capture", "missing.jsonl"], b"", 2),
+    "a transcript that is a folder": (["capture", "."], b"", 2),
+    "an import that is missing": (["import", "missing.jsonl"], b"", 2),
+    "an import that is no export": (["import", "text.txt"], b"", 1),
+    "an export over a file": (["export", "text.txt"], b"", 2),
     "k of nothing": (["recall", "x", "-k", "0"], b"", 2),
     "a backup over a file": (["backup", "text.txt"], b"", 2),
     "a backup into nowhere": (["backup", "no/such.db"], b"", 2),

@@ -29,6 +29,7 @@ SECTIONS = {
         "why": "why",
         "history": "why",
         "stats": "keep",
+        "export": "keep",
     },
     "Look after": {
         "init": "keep",
@@ -37,6 +38,7 @@ SECTIONS = {
         "rebuild": "keep",
         "backup": "keep",
         "restore": "keep",
+        "import": "keep",
         "forget": "keep",
         "completion": "keep",
     },
@@ -56,7 +58,7 @@ class Commands(click.Group):
         if name not in HOME:
             return None
         module = import_module(f"memstore.cli.{HOME[name]}")
-        command: click.Command = getattr(module, name)
+        command: click.Command = getattr(module, "import_" if name == "import" else name)
         return command
 
     def resolve_command(

@@ -31,19 +31,19 @@ class Answer:
 def output(command: Callable[..., Answer]) -> Callable[..., int]:
     """Give a command that returns an `Answer` the options --json, --nl, --csv, -t; print it; return its code."""
 
-    @click.option("--json", "form", flag_value="json", help="A JSON list, or an object for a single record.")
-    @click.option("--nl", "form", flag_value="nl", help="One JSON object a line.")
-    @click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a header.")
-    @click.option("-t", "--table", "form", flag_value="table", help="A plain table.")
+    @click.option("--json", "printed_as", flag_value="json", help="A JSON list, or an object for a single record.")
+    @click.option("--nl", "printed_as", flag_value="nl", help="One JSON object a line.")
+    @click.option("--csv", "printed_as", flag_value="csv", help="Comma-separated values with a header.")
+    @click.option("-t", "--table", "printed_as", flag_value="table", help="A plain table.")
     @functools.wraps(command)
-    def printing(*arguments: Any, form: str | None, **options: Any) -> int:
+    def printing(*arguments: Any, printed_as: str | None, **options: Any) -> int:
         answer = command(*arguments, **options)
-        if form is None:
+        if printed_as is None:
             text = answer.human()
             if text:
                 click.echo(text)
         else:
-            _FORMS[form](answer)
+            _FORMS[printed_as](answer)
         return answer.code
 
     return printing

@@ -1,8 +1,12 @@
-"""Looking after a store: init, path, stats, verify, rebuild, backup, restore, forget, completion."""
+"""Looking after a store: init, path, stats, verify, rebuild, backup, restore, export, import, forget, completion."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -11,7 +15,7 @@ from memstore import settings
 from memstore.cli import look
 from memstore.cli.formats import Answer, output
 from memstore.cli.formats import record as as_record
-from memstore.cli.target import Target
+from memstore.cli.target import Target, moment
 from memstore.errors import UsageError
 
 
@@ -113,6 +117,50 @@ def restore(target: Target, copy: str, force: bool) -> None:
                 old.replace(f"{path}.before-restore{suffix}")
         source.open().backup(path)
     click.echo(path)
+
+
+@click.command(short_help="Write the scope as JSON lines.")
+@click.argument("to", type=click.Path(allow_dash=True), default="-")
+@click.option("--as-of", type=moment, help="What the store held then.")
+@click.pass_obj
+def export(target: Target, to: str, as_of: datetime | None) -> None:
+    """Write the scope as JSON lines to the new file TO (- is standard output): lossless, ids stable."""
+    store = target.open()
+    if to != "-":
+        store.export(to, as_of=as_of)
+        click.echo(to)
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "export.jsonl"
+        store.export(copy, as_of=as_of)
+        with copy.open(encoding="utf-8") as stream:
+            shutil.copyfileobj(stream, sys.stdout)
+
+
+@click.command("import", short_help="Take in an export.")
+@click.argument("source", type=click.Path(allow_dash=True), default="-")
+@click.option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read instead of taking nothing.")
+@output
+@click.pass_obj
+def import_(target: Target, source: str, skip_bad_lines: bool) -> Answer:
+    """Take in an export from the file SOURCE (- is standard input). Twice is the same as once."""
+    if source != "-" and not Path(source).exists():
+        raise UsageError(f"there is no file {source}")
+    store = target.open(create=True)
+    with TemporaryDirectory() as folder:
+        if source == "-":
+            source = str(Path(folder) / "stdin.jsonl")
+            with Path(source).open("wb") as stream:
+                shutil.copyfileobj(sys.stdin.buffer, stream)
+        report = store.import_(source, skip_bad_lines=skip_bad_lines)
+    for problem in report.problems:
+        click.echo(f"Warning: {look.visible(problem)}", err=True)
+
+    def human() -> str:
+        new = f"{report.events} turns, {report.facts} facts, {report.transitions} transitions new"
+        return f"{new}; {report.present} were there already"
+
+    return Answer([as_record(report)], human, one=True)
 
 
 @click.command(short_help="Erase for good.")

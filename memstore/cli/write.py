@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
+from memstore.capture.sources import Item, SourceProblem, SourceSkipped, read, read_file
 from memstore.cli import look
 from memstore.cli.formats import Answer, output
 from memstore.cli.formats import record as as_record
 from memstore.cli.read import MODALITIES, modality_of
-from memstore.cli.target import Target, moment, read_text, text_argument
+from memstore.cli.target import STDIN_BYTES, Target, moment, read_text, text_argument
+from memstore.errors import UsageError
 from memstore.model import Conflict, Fact, Kind, Modality, Origin, Transition
 
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
@@ -76,21 +82,53 @@ def record(target: Target, text: str, role: str, session: str, ref: str | None, 
     return Answer([as_record(event)], lambda: event.id, one=True)
 
 
-@click.command(short_help="Draw facts from turns not read yet.")
-@click.option("--session", help="Only the turns of this session.")
+@click.command(short_help="Read transcripts and documents, draw facts.")
+@click.argument("files", nargs=-1, type=click.Path(allow_dash=True))
+@click.option("--form", type=click.Choice(["claude-code", "jsonl", "json", "document"]), help="Else it is recognised.")
+@click.option("--session", help="Only the turns of this session; the name of one for files that do not say.")
 @output
 @click.pass_obj
-def capture(target: Target, session: str | None) -> Answer:
-    """Draw facts from the turns that have not been read yet. Running it again adds nothing."""
-    report = target.open().capture(session=session)
+def capture(target: Target, files: tuple[str, ...], form: str | None, session: str | None) -> Answer:
+    """Draw facts from what was recorded and not read yet; first take in FILES (- is standard input), if there are any.
+
+    Transcripts of Claude Code, chats as JSON or JSON lines, and documents are taken in turn by turn, word for word.
+    Doing it again adds nothing.
+    """
+    store = target.open(create=bool(files))
+    passed: Counter[str] = Counter()
+    problems: list[str] = []
+    for name in files:
+        for item in _items(name, form, session):
+            if isinstance(item, SourceSkipped):
+                passed[item.reason] += 1
+                continue
+            try:
+                if isinstance(item, SourceProblem):
+                    raise UsageError(item.message)
+                store.record(
+                    item.text, role=item.role, session=item.session, at=item.at, origin=item.origin, ref=item.ref
+                )
+            except UsageError as error:
+                problems.append(f"{name}, line {item.line}: {error}")
+    report = store.capture(session=None if files else session)
+    report = replace(report, skipped=passed + Counter(report.skipped), problems=(*problems, *report.problems))
 
     def human() -> str:
-        passed = "".join(f"\n{count} passed over: {why}" for why, count in report.skipped.items())
-        return f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again{passed}"
+        left = "".join(f"\n{count} passed over: {why}" for why, count in sorted(report.skipped.items()))
+        return f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again{left}"
 
     for problem in report.problems:
         click.echo(f"Warning: {look.visible(problem)}", err=True)
     return Answer([as_record(report)], human, one=True)
+
+
+def _items(name: str, form: str | None, session: str | None) -> Iterator[Item]:
+    if name == "-":
+        data = sys.stdin.buffer.read(STDIN_BYTES + 1)
+        if len(data) > STDIN_BYTES:
+            raise UsageError(f"standard input is longer than {STDIN_BYTES:,} bytes: name the file instead")
+        return read(io.BytesIO(data), name="stdin", form=form, session=session)
+    return read_file(Path(name), form=form, session=session)
 
 
 @click.command(short_help="Replace a fact by a new text.")
