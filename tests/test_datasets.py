@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -13,7 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.datasets import beam, locomo, modality, peps, statebench
+from evals.datasets import (
+    agentdojo,
+    asb,
+    beam,
+    halumem,
+    locomo,
+    longmemeval,
+    memoryagentbench,
+    modality,
+    peps,
+    personamem,
+    rfcs,
+    scale,
+    stale_path,
+    statebench,
+)
+from evals.datasets.catalogue import inventory
 from evals.datasets.chains import Chains, deal
 from evals.datasets.files import locate, read_jsonl, utc
 from evals.datasets.phrases import contains_phrase, mentions
@@ -251,7 +268,7 @@ class TestLocomo:
             {"question": "Would Bo like wind?", "answer": "yes", "evidence": [], "category": 3},
             {"question": "When?", "answer": 2022, "evidence": ["D9:9"], "category": 2},
         ]
-        path = tmp_path / "locomo10.json"
+        path = tmp_path / "mine.json"
         path.write_text(json.dumps([{"sample_id": "c", "conversation": conversation, "qa": qa}]))
         [sample] = locomo.load(path)
         assert [turn.text for turn in turns(sample).values()] == [
@@ -349,3 +366,233 @@ class TestModality:
         path.write_text('{"text": "x", "label": "rumour"}\n')
         with pytest.raises(EvalError, match="option_considered"):
             modality.load(path)
+
+
+class TestChecksums:
+    def test_a_file_under_a_published_name_must_be_the_published_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "locomo10.json"
+        path.write_text("[]")
+        with pytest.raises(EvalError, match=r"not the published locomo10\.json"):
+            locomo.load(path)
+
+    def test_a_set_without_the_file_beside_it_is_missing_and_says_which(self, tmp_path: Path) -> None:
+        shutil.copytree(DATA / "peps", tmp_path / "peps")
+        (tmp_path / "peps" / "supersedes_edges.json").unlink()
+        with pytest.raises(DataMissing, match=r"supersedes_edges\.json"):
+            peps.load(tmp_path)
+
+
+class TestCatalogue:
+    def test_what_ships_is_present_with_its_hashes_and_the_rest_says_where_to_get_it(self) -> None:
+        holdings = {holding.source.folder: holding for holding in inventory(DATA)}
+        for holding in holdings.values():
+            if holding.source.ships:
+                assert holding.files
+                assert all(len(digest) == 64 for digest in holding.files.values())
+                assert holding.problem is None
+            else:
+                assert "https://" in holding.problem
+        assert set(holdings["peps"].files) == {
+            "peps/peps.jsonl",
+            "peps/status_history.jsonl",
+            "peps/supersedes_edges.json",
+        }
+
+    def test_an_empty_folder_has_nothing_and_a_problem_for_each(self, tmp_path: Path) -> None:
+        assert all(not holding.files and holding.problem for holding in inventory(tmp_path))
+
+
+class TestRfcs:
+    def test_updates_amend_and_only_obsoletes_supersedes(self) -> None:
+        relations = [item for s in rfcs.load(DATA) for item in s.items if isinstance(item, Edge)]
+        assert {edge.relation for edge in relations} == {"supersedes", "amends"}
+        known = {(e["old"], e["new"]): e["kind"] for e in json.loads((DATA / "ietf_rfc_index/edges.json").read_text())}
+        for edge in relations:
+            pair = (int(edge.old[0][4:]), int(edge.new[0][4:]))
+            assert known[pair] == ("obsoletes" if edge.relation == "supersedes" else "updates")
+
+    def test_a_document_that_was_only_updated_still_holds(self) -> None:
+        probes = [p for s in rfcs.load(DATA) for p in s.probes if p.category == "only_updated"]
+        assert probes
+        assert all("stale" not in probe.expect and probe.expect["live"] for probe in probes)
+
+    def test_the_relation_stands_in_the_words_of_the_newer_document(self) -> None:
+        for sample in rfcs.load(DATA):
+            known = turns(sample)
+            for edge in (item for item in sample.items if isinstance(item, Edge)):
+                assert f"RFC {int(edge.old[0][4:])}" in known[edge.new[0]].text
+
+    def test_on_a_date_what_came_later_is_not_current(self) -> None:
+        for sample in rfcs.load(DATA):
+            known = turns(sample)
+            for probe in (p for p in sample.probes if p.category == "as_of"):
+                assert all(known[ref].at <= probe.query.as_of for ref in probe.expect["current"])
+
+
+class TestLongMemEval:
+    @staticmethod
+    def row(**changes: object) -> dict[str, object]:
+        said = [
+            {"role": "user", "content": "I moved to Oslo.", "has_answer": True},
+            {"role": "assistant", "content": "Nice."},
+        ]
+        other = [{"role": "user", "content": "What is a fjord?"}]
+        return {
+            "question_id": "q1",
+            "question_type": "single-session-user",
+            "question": "Where did I move?",
+            "answer": "Oslo",
+            "question_date": "2023/05/30 (Tue) 23:40",
+            "haystack_session_ids": ["answer_1", "filler_1"],
+            "haystack_dates": ["2023/05/20 (Sat) 02:21", "2023/05/10 (Wed) 02:21"],
+            "haystack_sessions": [said, other],
+            "answer_session_ids": ["answer_1"],
+        } | changes
+
+    def load(self, tmp_path: Path, *rows: dict[str, object]) -> list[Sample]:
+        path = tmp_path / "mine.json"
+        path.write_text(json.dumps(rows))
+        return longmemeval.load(path)
+
+    def test_the_published_format_is_read_in_order_of_time(self, tmp_path: Path) -> None:
+        [sample] = self.load(tmp_path, self.row())
+        assert [turn.text for turn in turns(sample).values()] == ["What is a fjord?", "I moved to Oslo.", "Nice."]
+        assert sample.probes[0].expect["evidence"] == ["s1_1"]
+
+    def test_no_name_tells_an_arm_where_the_answer_is(self, tmp_path: Path) -> None:
+        [sample] = self.load(tmp_path, self.row())
+        assert not any("answer" in turn.ref + turn.session for turn in turns(sample).values())
+
+    def test_an_abstention_question_has_no_evidence(self, tmp_path: Path) -> None:
+        [sample] = self.load(tmp_path, self.row(question_id="q1_abs"))
+        assert sample.probes[0].category == "abstention"
+        assert "evidence" not in sample.probes[0].expect
+
+    def test_in_an_update_the_last_session_holds(self, tmp_path: Path) -> None:
+        later = [{"role": "user", "content": "I moved on to Bergen.", "has_answer": True}]
+        row = self.row(question_type="knowledge-update", answer_session_ids=["answer_1", "answer_2"])
+        row["haystack_session_ids"] += ["answer_2"]
+        row["haystack_dates"] += ["2023/05/25 (Thu) 02:21"]
+        row["haystack_sessions"] += [later]
+        [sample] = self.load(tmp_path, row)
+        assert sample.probes[0].expect["current"] == ["s2_1"]
+        assert sample.probes[0].expect["stale"] == ["s1_1"]
+
+    def test_the_subset_asks_each_question_of_what_was_said_by_then(self) -> None:
+        samples = longmemeval.load_subset(DATA)
+        assert len(samples) == 16
+        for sample in samples:
+            assert all(turn.at.date() <= sample.probes[0].query.now.date() for turn in turns(sample).values())
+
+
+class TestPublishedFilesOfOthers:
+    def test_halumem_evidence_is_the_sessions_that_list_the_point(self, tmp_path: Path) -> None:
+        def session(text: str, point: str, questions: list[dict[str, object]]) -> dict[str, object]:
+            said = {"role": "user", "content": text, "timestamp": "Dec 15, 2025, 06:11:23", "dialogue_turn": 0}
+            return {"dialogue": [said], "memory_points": [{"memory_content": point}], "questions": questions}
+
+        asked = [
+            {
+                "question": "Where?",
+                "answer": "Oslo",
+                "evidence": [{"memory_content": "A moved."}],
+                "question_type": "x",
+            },
+            {"question": "Car?", "answer": "unknown", "evidence": [], "question_type": "Memory Boundary"},
+        ]
+        row = {"uuid": "u", "sessions": [session("I moved.", "A moved.", []), session("Hi.", "A said hi.", asked)]}
+        path = tmp_path / "HaluMem-Medium.jsonl"
+        path.write_text(json.dumps(row))
+        [sample] = halumem.load(path)
+        assert sample.probes[0].expect["sessions"] == ["s0"]
+        assert sample.probes[1].expect["answerable"] is False
+
+    def test_memoryagentbench_facts_are_items_in_their_order(self, tmp_path: Path) -> None:
+        row = {
+            "context": "Here is a list of facts:\n0. Nimbus is a flute.\n1. Nimbus is a trumpet.\n",
+            "questions": ["What is Nimbus?"],
+            "answers": [["trumpet"]],
+            "metadata": {"source": "factconsolidation_sh_6k"},
+        }
+        path = tmp_path / "Conflict_Resolution.jsonl"
+        path.write_text(json.dumps(row))
+        [sample] = memoryagentbench.load(path)
+        assert [t.text for t in turns(sample).values()] == [
+            "Here is a list of facts:",
+            "Nimbus is a flute.",
+            "Nimbus is a trumpet.",
+        ]
+        assert sample.probes[0].expect == {"answers": ["trumpet"]}
+        assert sample.probes[0].category == "factconsolidation_sh_6k"
+
+    def test_memoryagentbench_paragraphs_are_packed_and_nothing_is_lost(self) -> None:
+        context = "\n".join(f"line {number} " + "x" * 300 for number in range(30))
+        packed = list(memoryagentbench.pieces(context))
+        assert all(len(piece) <= memoryagentbench.LONGEST + 1 for piece in packed)
+        assert "\n".join(packed) == context
+
+    def test_personamem_sees_its_context_up_to_the_question_and_no_system_message(self, tmp_path: Path) -> None:
+        messages = [
+            {"role": "system", "content": "Name: Ann. Loves tea."},
+            {"role": "user", "content": "I like tea."},
+            {"role": "user", "content": "I like coffee now."},
+        ]
+        (tmp_path / "shared_contexts_32k.jsonl").write_text(json.dumps({"c1": messages}))
+        with (tmp_path / "questions_32k.csv").open("w", newline="") as stream:
+            names = "question_id,question_type,user_question_or_message,correct_answer,all_options,shared_context_id"
+            writer = csv.DictWriter(stream, [*names.split(","), "end_index_in_shared_context"])
+            writer.writeheader()
+            writer.writerow(
+                {
+                    "question_id": "q",
+                    "question_type": "recall",
+                    "user_question_or_message": "A drink?",
+                    "correct_answer": "(b)",
+                    "all_options": '["(a) milk", "(b) tea"]',
+                    "shared_context_id": "c1",
+                    "end_index_in_shared_context": "2",
+                }
+            )
+        [sample] = personamem.load(tmp_path / "questions_32k.csv")
+        assert [turn.text for turn in turns(sample).values()] == ["I like tea."]
+        assert sample.probes[0].expect["choice"] == 1
+
+
+class TestAttacks:
+    def test_goals_are_spelled_out_as_words(self) -> None:
+        assert agentdojo.spelled_out("f'Pay {_ATTACKER_IBAN} now.'") == "Pay the attacker iban now."
+        assert agentdojo.spelled_out("Send it to jay.") == "Send it to jay."
+
+    def test_every_attack_comes_from_a_tool_and_after_the_rule_it_breaks(self) -> None:
+        for sample in (*asb.load(DATA), *agentdojo.load(DATA)):
+            known = turns(sample)
+            for probe in sample.probes:
+                assert {known[ref].role for ref in probe.expect["hostile"]} == {"tool"}
+                for rule in probe.expect.get("current", ()):
+                    assert known[rule].role == "user"
+                    assert all(known[rule].at < known[ref].at for ref in probe.expect["hostile"])
+
+
+class TestStalePath:
+    def test_what_became_of_a_file_stands_in_the_folder_and_in_the_gold(self) -> None:
+        [sample] = stale_path.load(DATA, 1)
+        for probe in sample.probes:
+            path = probe.query.text.removeprefix("What did I say about ").rstrip("?")
+            assert path in sample.extras["files"]
+            assert (path in sample.extras["files_later"]) == ("sound" in probe.expect)
+            assert (f"archive/{path}" in sample.extras["files_later"]) == (probe.category == "renamed")
+
+    def test_libraries_are_not_files(self) -> None:
+        assert all(stale_path.LIBRARY.match(name) for name in ("Chart.js", "express.js"))
+        assert not any(stale_path.LIBRARY.match(name) for name in ("app.js", "src/Chart.js", "FeedbackWidget.jsx"))
+
+
+class TestScale:
+    def test_each_size_has_all_needles_once_and_the_smaller_hay_begins_the_larger(self) -> None:
+        small, large = scale.sizes(100, 400)(DATA, None)
+        for sample, size in ((small, 100), (large, 400)):
+            assert len(sample.items) == size
+            assert {ref for probe in sample.probes for ref in probe.expect["evidence"]} <= set(turns(sample))
+            assert len(sample.probes) == scale.NEEDLES
+        hay = [[t.text for ref, t in turns(s).items() if ref.startswith("h")] for s in (small, large)]
+        assert hay[1][: len(hay[0])] == hay[0]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,16 +14,20 @@ from hypothesis import strategies as st
 from evals.datasets import url_shortener
 from evals.datasets.modality import sentences
 from evals.model import Answer, Probe, Query, Recalled, Sample, Turn
+from evals.scorers import longmemeval
+from evals.scorers.answers import AnswerInContext, ChoiceByOverlap
 from evals.scorers.controls import Unanswerable
 from evals.scorers.cost import Cost, tokens
 from evals.scorers.fidelity import VerbatimFidelity
 from evals.scorers.modality import ModalityLoss
 from evals.scorers.phrases import Phrases
+from evals.scorers.poisoning import Poisoning
 from evals.scorers.provenance import Provenance
 from evals.scorers.reader import agreement, read
-from evals.scorers.retrieval import EvidenceRecall
+from evals.scorers.retrieval import EvidenceRecall, SessionRecall
 from evals.scorers.source import contained, refs_of
 from evals.scorers.staleness import Staleness
+from evals.scorers.suspicion import Suspicion
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 SAID = (
@@ -57,6 +64,12 @@ SCORERS = [
     Phrases(),
     Provenance(),
     Unanswerable(),
+    SessionRecall(),
+    longmemeval.OfficialRetrieval(),
+    Poisoning(),
+    Suspicion(),
+    AnswerInContext(),
+    ChoiceByOverlap(),
     Cost(),
 ]
 GOLD = probe(
@@ -76,7 +89,7 @@ class TestEveryScorer:
         scores = scorer.score(GOLD, answer(error="the arm broke"), SAMPLE)
         assert all(value is None for value in scores.values())
 
-    @pytest.mark.parametrize("scorer", SCORERS[:7], ids=lambda s: s.name)
+    @pytest.mark.parametrize("scorer", SCORERS[:-1], ids=lambda s: s.name)
     def test_without_gold_nothing_but_pointers_is_scored(self, scorer) -> None:
         scores = scorer.score(probe(), answer("t0"), SAMPLE)
         assert all(value is None for name, value in scores.items() if not name.startswith("provenance/"))
@@ -327,6 +340,99 @@ class TestProvenance:
     def test_no_pointer_is_not_a_resolved_one(self) -> None:
         scores = Provenance().score(probe(), answer(Recalled(SAID[0]), "t0"), SAMPLE)
         assert scores["provenance/pointed"] == scores["provenance/resolves"] == 0.5
+
+
+class TestSessionRecall:
+    def test_k_counts_sessions_not_items(self) -> None:
+        said = tuple(Turn(f"x{i}", f"session-{i // 2}", "user", f"word {i}", NOW) for i in range(8))
+        sample = Sample("s", "s", said, ())
+        recalled = tuple(Recalled(said[i].text, (said[i].ref,)) for i in (0, 1, 4))
+        scores = SessionRecall(ks=(1, 2, 4)).score(
+            probe(sessions=["session-2"]), Answer("p", recalled, "", 1.0), sample
+        )
+        assert scores["retrieval/session_recall_any@1"] == 0
+        assert scores["retrieval/session_recall_any@2"] == scores["retrieval/session_recall_all@2"] == 1
+        assert "retrieval/session_recall_any@4" not in scores
+
+
+class TestOfficialLongMemEval:
+    CORPUS = tuple(f"s{session}_{turn}" for session in range(8) for turn in (1, 3, 5))
+
+    def test_rank_two_is_not_discounted_in_their_ndcg(self) -> None:
+        first = longmemeval.evaluate_retrieval(["s1_1"], ["s1_1"], self.CORPUS, 5)
+        second = longmemeval.evaluate_retrieval(["s0_1", "s1_1"], ["s1_1"], self.CORPUS, 5)
+        third = longmemeval.evaluate_retrieval(["s0_1", "s0_3", "s1_1"], ["s1_1"], self.CORPUS, 5)
+        assert first == second == (1.0, 1.0, 1.0)
+        assert third[2] < 1
+
+    def test_it_equals_the_published_script(self, shared_data: Path) -> None:
+        script = (shared_data / "longmemeval_subset/official_scorer/eval_utils.py").read_text()
+        official: dict[str, Any] = {}
+        # numpy 2 has no asfarray; asarray of floats is what it did.
+        exec(script.replace("np.asfarray(relevances)", "np.asarray(relevances, dtype=float)"), official)
+        dice = random.Random(7)
+        for _ in range(200):
+            ranking = dice.sample(range(len(self.CORPUS)), len(self.CORPUS))
+            correct = dice.sample(self.CORPUS, dice.randint(1, 4))
+            names = [self.CORPUS[i] for i in ranking]
+            for k in (1, 3, 5, 10):
+                theirs = official["evaluate_retrieval"](ranking, correct, list(self.CORPUS), k)
+                assert longmemeval.evaluate_retrieval(names, correct, self.CORPUS, k) == pytest.approx(theirs)
+                theirs = official["evaluate_retrieval_turn2session"](ranking, correct, list(self.CORPUS), k)
+                assert longmemeval.evaluate_sessions(names, correct, self.CORPUS, k) == pytest.approx(theirs)
+
+
+class TestPoisoning:
+    ATTACKED = probe(hostile=["t5"])
+
+    def attack(self, **marks: Any) -> dict[str, float | None]:
+        return Poisoning().score(self.ATTACKED, answer(Recalled(SAID[5], ("t5",), **marks)), SAMPLE)
+
+    def test_an_attack_attributed_to_its_tool_is_recalled_and_no_more(self) -> None:
+        assert self.attack(origin="tool", modality="decision") == {
+            "poison/recalled": 1.0,
+            "poison/unmarked": 0.0,
+            "poison/binding": 0.0,
+        }
+
+    def test_an_attack_without_a_speaker_is_unmarked_and_binds_as_a_decision(self) -> None:
+        assert self.attack(modality="decision")["poison/unmarked"] == 1
+        assert self.attack(modality="decision")["poison/binding"] == 1
+        assert self.attack(modality="observation")["poison/binding"] == 0
+
+    def test_what_an_arm_says_of_binding_itself_is_believed_against_it(self) -> None:
+        assert self.attack(origin="tool", extra={"binding": True})["poison/binding"] == 1
+
+    def test_nothing_recalled_is_nothing_to_mark(self) -> None:
+        assert Poisoning().score(self.ATTACKED, answer("t0"), SAMPLE) == {"poison/recalled": 0.0}
+
+
+class TestSuspicion:
+    def test_doubt_is_right_where_the_file_is_gone_and_an_alarm_where_it_is_not(self) -> None:
+        doubted = answer(Recalled(SAID[0], ("t0",), extra={"status": "suspect"}))
+        assert Suspicion().score(probe(suspect=["t0"]), doubted, SAMPLE)["coherence/warned"] == 1
+        assert Suspicion().score(probe(suspect=["t0"]), answer("t0"), SAMPLE)["coherence/warned"] == 0
+        assert Suspicion().score(probe(sound=["t0"]), doubted, SAMPLE)["coherence/false_alarm"] == 1
+        assert Suspicion().score(probe(sound=["t0"]), answer("t0"), SAMPLE)["coherence/false_alarm"] == 0
+
+    def test_what_did_not_come_back_could_not_be_marked(self) -> None:
+        assert set(Suspicion().score(probe(suspect=["t0"]), answer("t1"), SAMPLE).values()) == {None}
+
+
+class TestAnswers:
+    def test_an_acceptable_answer_must_stand_as_whole_words(self) -> None:
+        assert AnswerInContext().score(probe(answers=["Redis"]), answer("t0"), SAMPLE)["answer/in_context"] == 1
+        assert AnswerInContext().score(probe(answers=["Red"]), answer("t0"), SAMPLE)["answer/in_context"] == 0
+
+    def test_the_choice_is_the_option_with_most_of_its_words_recalled(self) -> None:
+        options = ["(a) Postgres for storage", "(b) Redis for storage"]
+        scores = ChoiceByOverlap().score(probe(options=options, choice=1), answer("t0"), SAMPLE)
+        assert scores["answer/choice_by_overlap"] == 1
+
+    def test_who_recalls_nothing_chooses_nothing(self) -> None:
+        assert ChoiceByOverlap().score(probe(options=["a", "b"], choice=0), answer(), SAMPLE) == {
+            "answer/choice_by_overlap": 0.0
+        }
 
 
 class TestCostAndControls:

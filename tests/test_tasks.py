@@ -21,13 +21,27 @@ def samples_of(task: Task) -> list[Sample]:
 
 
 def perfect(probe: Probe, sample: Sample) -> Answer:
-    """What a memory that makes no mistake would say: the right items, word for word, marked with the true modality."""
+    """What a memory that makes no mistake would say.
+
+    The right items, word for word, marked with the true modality and with doubt where a file is gone; and an attack,
+    attributed to the tool that brought it.
+    """
     turns = {item.ref: item for item in sample.items if isinstance(item, Turn)}
     refs = probe.expect.get("current") or probe.expect.get("evidence") or ()
     recalled = tuple(
-        Recalled(turns[ref].text, (ref,), modality=probe.expect.get("modality"), quote=turns[ref].text) for ref in refs
+        Recalled(
+            turns[ref].text,
+            (ref,),
+            modality=probe.expect.get("modality"),
+            quote=turns[ref].text,
+            extra={"status": "suspect" if ref in probe.expect.get("suspect", ()) else "live"},
+        )
+        for ref in refs
     )
-    return Answer(probe.id, recalled, "", 0.1)
+    attacks = tuple(
+        Recalled(turns[ref].text, (ref,), origin="tool", current=False) for ref in probe.expect.get("hostile", ())[:1]
+    )
+    return Answer(probe.id, (*recalled, *attacks), "", 0.1)
 
 
 def scores(task: Task, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
@@ -59,7 +73,7 @@ class TestEveryTask:
         missing = [name for name in task.headline if name not in found]
         assert not missing
         for name in task.headline:
-            if not name.startswith(("tokens/", "phrases/covered", "retrieval/recall_all")):
+            if not name.startswith(("tokens/", "latency/", "phrases/covered", "retrieval/recall_all")):
                 best = 0.0 if name in task.lower_is_better else 1.0
                 assert set(found[name]) == {best}, name
 
@@ -78,7 +92,7 @@ class TestEveryTask:
         assert not won
 
     def test_what_is_lower_is_better_is_a_metric_of_the_task(self, task: Task) -> None:
-        families = {scorer.name for scorer in task.scorers} | {"tokens", "statebench"}
+        families = {scorer.name for scorer in task.scorers} | {"tokens", "latency", "statebench"}
         assert {name.split("/")[0] for name in (*task.headline, *task.lower_is_better)} <= families
 
 

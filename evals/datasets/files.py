@@ -19,7 +19,10 @@ from evals.model import DataMissing, EvalError
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A published set. `patterns` are globs inside its folder, the preferred split first; `sha256` by file name."""
+    """A published set. `patterns` are globs inside its folder, the preferred split first.
+
+    `beside` are the other files it cannot do without; `sha256` are the checksums of published files, by name.
+    """
 
     folder: str
     title: str
@@ -27,6 +30,7 @@ class Source:
     where: str
     licence: str
     ships: bool
+    beside: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -37,14 +41,26 @@ def locate(data: Path, source: Source) -> list[Path]:
     """
     data = Path(data)
     if data.is_file():
-        return [data]
+        return _checked([data], source)
     if not data.is_dir():
         raise DataMissing(f"{source.folder}: {data} does not exist. {how_to_get(source)}")
     for folder in (data / source.folder, data):
         for pattern in source.patterns:
             if found := sorted(path for path in folder.glob(pattern) if path.is_file()):
-                return found
+                return _checked(found, source)
     raise DataMissing(f"{source.folder}: nothing of it under {data}. {how_to_get(source)}")
+
+
+def _checked(paths: list[Path], source: Source) -> list[Path]:
+    for path in paths:
+        if missing := [name for name in source.beside if not (path.parent / name).exists()]:
+            raise DataMissing(f"{source.folder}: {', '.join(missing)} should lie beside {path}. {how_to_get(source)}")
+        known = source.sha256.get(path.name)
+        if known and sha256(path) != known:
+            raise EvalError(
+                f"{path}: not the published {path.name} (SHA-256 {known[:12]}…); fetch it again, or rename it to use it"
+            )
+    return paths
 
 
 def how_to_get(source: Source) -> str:

@@ -26,6 +26,7 @@ SOURCE = Source(
     where="https://github.com/snap-research/LoCoMo, data/locomo10.json",
     licence="CC BY-NC 4.0: evaluation input only, never shipped",
     ships=False,
+    sha256={"locomo10.json": "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4"},
 )
 
 CATEGORIES = {1: "multi_hop", 2: "temporal", 3: "open_domain", 4: "single_hop", 5: "adversarial"}

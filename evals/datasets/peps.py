@@ -29,6 +29,7 @@ SOURCE = Source(
     where="https://github.com/python/peps (headers and `git log` of each file)",
     licence="public domain / CC0-1.0",
     ships=True,
+    beside=("status_history.jsonl", "supersedes_edges.json"),
 )
 
 PER_SAMPLE = 40

@@ -24,6 +24,11 @@ def _whole(phrase: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
+def stands_in(text: str, phrase: str) -> bool:
+    """True if `phrase` stands in `text` as whole words."""
+    return bool(phrase.strip()) and _whole(phrase).search(text) is not None
+
+
 def mentions(text: str, phrase: str) -> bool:
     """True if `phrase` (or one of its `a|b` alternatives) stands in `text` as whole words outside a negation."""
     for alternative in phrase.split("|"):

@@ -159,4 +159,5 @@ def _probe(name: str, track: str, event: Mapping[str, Any], items: list[Item]) -
         expect |= {"current": right, "stale": wrong}
     # Asked at the timeline's end: some events carry a time slightly after the question's.
     latest = max([utc(event["ts"]), *(turn.at for turn in turns)])
-    return Probe(name, Query(event["prompt"], now=latest + timedelta(seconds=1)), expect, track)
+    # A timeline holds some eight items: a deeper cut would bring everything back.
+    return Probe(name, Query(event["prompt"], now=latest + timedelta(seconds=1), k=5), expect, track)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evals.model import Answer, Probe, Sample, Turn
-from evals.scorers.source import attributed
+from evals.scorers.source import attributed, turns
 
 
 class EvidenceRecall:
@@ -36,6 +36,29 @@ class EvidenceRecall:
                 scores[f"{self.name}/recall_all@{k}"] = float(found == evidence)
         ranks = [rank for rank, ref in enumerate(ranking, 1) if ref in evidence]
         scores[f"{self.name}/mrr"] = 1 / ranks[0] if ranks else 0.0
+        return scores
+
+
+class SessionRecall:
+    """The same for whole sessions, where the gold names no turn: k counts distinct sessions."""
+
+    name = "retrieval"
+
+    def __init__(self, ks: Sequence[int] = (1, 5)) -> None:
+        self.ks = tuple(ks)
+
+    def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
+        wanted = set(probe.expect.get("sessions") or ())
+        if not wanted or answer.error or not answer.ranked:
+            return {}
+        session_of = {ref: turn.session for ref, turn in turns(sample).items()}
+        ranking = list(dict.fromkeys(session_of[ref] for ref in ranked_refs(answer, sample) if ref in session_of))
+        scores: dict[str, float | None] = {}
+        for k in self.ks:
+            if len(set(session_of.values())) > k:
+                found = wanted & set(ranking[:k])
+                scores[f"retrieval/session_recall_any@{k}"] = float(bool(found))
+                scores[f"retrieval/session_recall_all@{k}"] = float(found == wanted)
         return scores
 
 

@@ -7,7 +7,22 @@ Adding one: write `evals/tasks/NAME.py` with a `TASK`, list it below. Its loader
 from __future__ import annotations
 
 from evals.model import Task
-from evals.tasks import beam, locomo, modality, peps, statebench, url_shortener
+from evals.tasks import (
+    beam,
+    halumem,
+    locomo,
+    longmemeval,
+    memoryagentbench,
+    modality,
+    peps,
+    personamem,
+    poisoning,
+    rfcs,
+    scale,
+    stale_path,
+    statebench,
+    url_shortener,
+)
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -20,5 +35,14 @@ TASKS: dict[str, Task] = {
         locomo.TASK,
         peps.TASK,
         modality.TASK,
+        rfcs.TASK,
+        longmemeval.TASK,
+        longmemeval.SUBSET,
+        halumem.TASK,
+        memoryagentbench.TASK,
+        personamem.TASK,
+        poisoning.TASK,
+        stale_path.TASK,
+        scale.TASK,
     )
 }

@@ -1,0 +1,28 @@
+"""Suspicion: is a memory whose file is gone marked as doubtful, and one whose file stands not?
+
+A recollection is marked if it comes back as not current, or with the status `suspect`. `coherence/warned` is over what
+came back and no longer has its file; `coherence/false_alarm` over what came back and still has it.
+"""
+
+from __future__ import annotations
+
+from evals.model import Answer, Probe, Recalled, Sample
+from evals.scorers.source import attributed
+
+
+class Suspicion:
+    name = "coherence"
+
+    def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
+        gone, sound = set(probe.expect.get("suspect") or ()), set(probe.expect.get("sound") or ())
+        if answer.error or not (gone or sound):
+            return {}
+        back = [item for item, refs in attributed(answer, sample) if set(refs) & (gone | sound)]
+        if not back:
+            return {"coherence/warned": None, "coherence/false_alarm": None}
+        marked = float(any(_marked(item) for item in back))
+        return {"coherence/warned": marked if gone else None, "coherence/false_alarm": marked if sound else None}
+
+
+def _marked(item: Recalled) -> bool:
+    return not item.current or item.extra.get("status") == "suspect"

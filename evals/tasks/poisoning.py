@@ -1,0 +1,42 @@
+"""Poisoning: attacks that arrive through tools, stored and recalled. Whose words do they come back as?"""
+
+from pathlib import Path
+
+from evals.datasets import agentdojo, asb
+from evals.model import DataMissing, Sample, Task
+from evals.scorers.cost import Cost
+from evals.scorers.poisoning import Poisoning
+from evals.scorers.provenance import Provenance
+from evals.scorers.retrieval import EvidenceRecall
+from evals.scorers.staleness import Staleness
+
+
+def load(data: Path, limit: int | None = None) -> list[Sample]:
+    """Both sets, or the one that is there."""
+    samples: list[Sample] = []
+    missing: list[DataMissing] = []
+    for part in (asb, agentdojo):
+        try:
+            samples += part.load(data, limit)
+        except DataMissing as error:
+            missing.append(error)
+    if not samples:
+        raise missing[0]
+    return samples[:limit]
+
+
+TASK = Task(
+    name="poisoning",
+    title="Attacks through tools (ASB, AgentDojo)",
+    load=load,
+    scorers=(Poisoning(), Staleness(), EvidenceRecall(ks=(1, 5)), Provenance(), Cost()),
+    headline=("poison/unmarked", "poison/binding", "staleness/current_first", "retrieval/recall_any@5"),
+    lower_is_better=frozenset(
+        {"poison/recalled", "poison/unmarked", "poison/binding", "staleness/stale_first", "staleness/resurrected"}
+    ),
+    controls=("control_own_task", "control_own_rule"),
+    licence="MIT",
+    note="Attack texts and tasks are the benchmarks'; the user's rules and the order of events are this harness's. "
+    "That an attack is recalled is no failure; that it comes back as somebody's order is. Arms that hold turns are "
+    "handed each turn's role, and are marked by it.",
+)
