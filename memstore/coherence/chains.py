@@ -21,7 +21,7 @@ def supersede(tx: Transaction, old: Sequence[int], new: Sequence[int], *, reason
 
     Raises UsageError if that would make a fact its own ancestor, or if one of them is gone.
     """
-    rows = _present(tx, [*old, *new])
+    rows = _both_sides(tx, old, new)
     if set(old) & set(new):
         raise UsageError("a fact cannot supersede itself")
     forwards = transitions.successors(tx.db, new)
@@ -43,7 +43,7 @@ def supersede(tx: Transaction, old: Sequence[int], new: Sequence[int], *, reason
 
 def amend(tx: Transaction, old: Sequence[int], new: Sequence[int], *, reason: str, event: int | None = None) -> int:
     """`new` add to `old`, which stay."""
-    _present(tx, [*old, *new])
+    _both_sides(tx, old, new)
     if set(old) & set(new):
         raise UsageError("a fact cannot amend itself")
     return _append(tx, Change.AMENDED, old, new, reason, event, None)
@@ -127,6 +127,12 @@ def _refuse_circle(tx: Transaction, reversal: int) -> None:
     forwards = transitions.successors(tx.db, new)
     if any(set(transitions.reachable(forwards, fact)) & old for fact in new):
         raise UsageError("what this would bring back has since been replaced the other way round")
+
+
+def _both_sides(tx: Transaction, old: Sequence[int], new: Sequence[int]) -> dict[int, facts.Row]:
+    if not old or not new:
+        raise UsageError("name at least one fact on each side")
+    return _present(tx, [*old, *new])
 
 
 def _present(tx: Transaction, pks: Sequence[int]) -> dict[int, facts.Row]:

@@ -41,10 +41,9 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def random_id(micros: int) -> str:
-    """Eighteen characters that sort by time: ten of milliseconds, eight random (40 bits a millisecond)."""
-    number = (micros // 1000 % (1 << 50)) << 40 | secrets.randbits(40)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(85, -1, -5))
+def random_number(micros: int) -> int:
+    """Fifty bits of milliseconds and forty random ones: where the ids of one transaction begin."""
+    return (micros // 1000 % (1 << 50)) << 40 | secrets.randbits(40)
 
 
 class _Connection(sqlite3.Connection):
@@ -52,17 +51,41 @@ class _Connection(sqlite3.Connection):
 
     depth = 0
     transaction: Transaction | None = None
+    users = 0
+    closed = False
+
+
+# SQLite's locks do not survive a fork: a child would believe that it holds its parent's. So idle connections are
+# closed before one, and both sides open new ones when they need them.
+_gate = threading.Lock()  # held for the moment of a fork, and to take a connection into use
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+_abandoned: list[_Connection] = []
+
+
+def _before_fork() -> None:
+    _gate.acquire()
+    for ledger in list(_ledgers):
+        ledger.rest()
+
+
+def _after_fork_in_child() -> None:
+    for ledger in list(_ledgers):
+        ledger.abandon()
+    _gate.release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_gate.release, after_in_child=_after_fork_in_child)
 
 
 class Transaction:
     """A write in progress. `at` is its recorded time: the clock's, but never earlier than the write before."""
 
-    __slots__ = ("_new_id", "at", "db")
+    __slots__ = ("_number", "at", "db")
 
-    def __init__(self, db: sqlite3.Connection, at: int, new_id: Callable[[int], str]) -> None:
+    def __init__(self, db: sqlite3.Connection, at: int, first_number: int) -> None:
         self.db = db
         self.at = at
-        self._new_id = new_id
+        self._number = first_number
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self.db.execute(sql, parameters)
@@ -74,7 +97,12 @@ class Transaction:
         return key
 
     def new_id(self, prefix: str) -> str:
-        return f"{prefix}_{self._new_id(self.at)}"
+        """Eighteen characters that sort by time and, within a transaction, by order of writing.
+
+        The ids of one transaction follow one another: drawn one by one, a million of the same millisecond would meet.
+        """
+        self._number += 1
+        return f"{prefix}_{''.join(_ALPHABET[self._number >> shift & 31] for shift in range(85, -1, -5))}"
 
 
 class Ledger:
@@ -88,18 +116,19 @@ class Ledger:
         path: str | os.PathLike[str],
         *,
         clock: Callable[[], datetime] | None = None,
-        new_id: Callable[[int], str] | None = None,
+        first_number: Callable[[int], int] = random_number,
         busy_seconds: float = BUSY_SECONDS,
         create: bool = True,
     ) -> None:
         self.path = Path(path)
         self.clock = clock or system_clock
-        self._new_id = new_id or random_id
+        self._first_number = first_number
         self._busy_seconds = busy_seconds
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
-        self._pid = os.getpid()
         self.read_only = False
+        with _gate:
+            _ledgers.add(self)
         self._refuse_foreign_files(create)
         with self._mapped():
             self._prepare()
@@ -131,23 +160,22 @@ class Ledger:
         version, application = self._stamp(connection)
         if application != APPLICATION_ID and self.read_only:
             raise errors.ReadOnlyStore(f"{self.path} is empty and cannot be written")
-        if version > SCHEMA_VERSION:
-            raise errors.NewerSchema(
-                f"{self.path} has schema {version}; this memstore knows up to {SCHEMA_VERSION}: upgrade memstore"
-            )
         if version < SCHEMA_VERSION:
             if self.read_only:
                 raise errors.ReadOnlyStore(f"{self.path} needs a migration and cannot be written")
             self._migrate(connection)
 
-    def _refuse_other_programs(self, connection: sqlite3.Connection) -> None:
+    def _refuse_strange_files(self, connection: sqlite3.Connection) -> None:
         # Before anything else is asked of the file: even choosing a journal mode would write to it.
         version, application = self._stamp(connection)
         if application != APPLICATION_ID and (
             version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         ):
-            connection.close()
             raise errors.NotAStore(f"{self.path} is another program's SQLite database; it was left as it is")
+        if version > SCHEMA_VERSION:
+            raise errors.NewerSchema(
+                f"{self.path} has schema {version}; this memstore knows up to {SCHEMA_VERSION}: upgrade memstore"
+            )
 
     @staticmethod
     def _stamp(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -158,7 +186,7 @@ class Ledger:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         from memstore.ledger.migrations import apply
 
-        self._begin_immediate(connection)
+        connection.execute("BEGIN IMMEDIATE")
         try:
             if self._stamp(connection)[0] < SCHEMA_VERSION:  # another process may have been faster
                 apply(connection)
@@ -172,12 +200,8 @@ class Ledger:
     @property
     def connection(self) -> _Connection:
         """This thread's connection."""
-        if self._pid != os.getpid():  # forked: the parent's connections are not ours to use, nor to close
-            self._local = threading.local()
-            self._open = weakref.WeakSet()
-            self._pid = os.getpid()
         existing: _Connection | None = getattr(self._local, "connection", None)
-        if existing is not None:
+        if existing is not None and not existing.closed:
             return existing
         mode = "ro" if self.read_only else "rwc"
         uri = f"{self.path.resolve().as_uri()}?mode={mode}"
@@ -189,15 +213,34 @@ class Ledger:
             check_same_thread=False,
             factory=_Connection,
         )
-        self._refuse_other_programs(connection)
-        connection.execute("PRAGMA foreign_keys = ON")
-        if not self.read_only:
-            self._use_wal(connection)
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")
+        try:
+            self._refuse_strange_files(connection)
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not self.read_only:
+                self._use_wal(connection)
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA secure_delete = ON")
+        except BaseException:
+            connection.close()
+            raise
         self._local.connection = connection
-        self._open.add(connection)
+        with _gate:
+            self._open.add(connection)
         return connection
+
+    @contextmanager
+    def _in_use(self) -> Iterator[_Connection]:
+        """This thread's connection, kept open while the block runs."""
+        while True:
+            connection = self.connection
+            with _gate:
+                if not connection.closed:
+                    connection.users += 1
+                    break
+        try:
+            yield connection
+        finally:
+            connection.users -= 1
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         # Changing the journal mode needs the file alone and does not wait for it: ask again, bounded.
@@ -218,20 +261,19 @@ class Ledger:
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """A write transaction; nested calls join it, and fail back to their own beginning."""
-        with self._mapped():
-            if self.read_only:
-                raise errors.ReadOnlyStore(f"{self.path} cannot be written")
-            connection = self.connection
+        if self.read_only:
+            raise errors.ReadOnlyStore(f"{self.path} cannot be written")
+        with self._mapped(), self._in_use() as connection:
             if connection.depth:
                 with self._savepoint(connection):
                     assert connection.transaction is not None
                     yield connection.transaction
                 return
-            self._begin_immediate(connection)
             connection.depth = 1
             try:
-                at = self._tick(connection)
-                connection.transaction = Transaction(connection, at, self._new_id)
+                connection.execute("BEGIN IMMEDIATE")
+                at, erasing = self._tick(connection)
+                connection.transaction = Transaction(connection, at, self._first_number(at))
                 yield connection.transaction
                 connection.execute("COMMIT")
             except BaseException:
@@ -241,12 +283,13 @@ class Ledger:
             finally:
                 connection.depth = 0
                 connection.transaction = None
+            if erasing:
+                self.finish_erasures()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One consistent snapshot. Inside a write transaction it is that transaction's view."""
-        with self._mapped():
-            connection = self.connection
+        with self._mapped(), self._in_use() as connection:
             if connection.in_transaction:
                 yield connection
                 return
@@ -259,6 +302,8 @@ class Ledger:
 
     @contextmanager
     def _savepoint(self, connection: _Connection) -> Iterator[None]:
+        if not connection.in_transaction:  # SQLite undid it after an error that somebody caught and ignored
+            raise errors.StoreError(f"{self.path}: the transaction was undone by an earlier error; begin it again")
         name = f"nested_{connection.depth}"
         connection.execute(f"SAVEPOINT {name}")
         connection.depth += 1
@@ -273,16 +318,18 @@ class Ledger:
         finally:
             connection.depth -= 1
 
-    def _begin_immediate(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
+    def _tick(self, connection: sqlite3.Connection) -> tuple[int, bool]:
+        """The recorded time of this write, and whether an erasure is still to be finished after it.
 
-    def _tick(self, connection: sqlite3.Connection) -> int:
-        """The recorded time of this write. It never runs backwards, or "as of" would lose its meaning."""
+        Recorded time never runs backwards, or "as of" would lose its meaning.
+        """
         now = to_micros(self.clock(), "the clock's time")
-        last: int = connection.execute("SELECT last FROM clock").fetchone()[0]
+        last, erasing = connection.execute(
+            "SELECT last, EXISTS (SELECT 1 FROM erasures WHERE pending = 1) FROM clock"
+        ).fetchone()
         if now > last:
             connection.execute("UPDATE clock SET last = ?", (now,))
-        return max(now, last)
+        return max(now, last), bool(erasing)
 
     # --- the rest -----------------------------------------------------------------------------------------------
 
@@ -306,11 +353,38 @@ class Ledger:
                 connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
             return not busy
 
+    def finish_erasures(self) -> bool:
+        """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait."""
+        with self._mapped():
+            # Only what was erased before the log is emptied: somebody may forget more meanwhile.
+            waiting = self.connection.execute("SELECT pk FROM erasures WHERE pending = 1").fetchall()
+            if not waiting:
+                return True
+            if self.connection.in_transaction or not self.checkpoint():
+                return False
+            self.connection.executemany("UPDATE erasures SET pending = 0 WHERE pk = ?", waiting)
+            return True
+
     def close(self) -> None:
         """Close every connection of this process. The handle opens new ones if it is used again."""
-        if self._pid == os.getpid():
+        with _gate:
             for connection in list(self._open):
+                connection.closed = True
                 connection.close()
+            self._open = weakref.WeakSet()
+            self._local = threading.local()
+
+    def rest(self) -> None:
+        """Before a fork: close the connections that nobody uses just now."""
+        for connection in list(self._open):
+            if not connection.users:
+                connection.closed = True
+                connection.close()
+                self._open.discard(connection)
+
+    def abandon(self) -> None:
+        """In a child that was forked in the middle of a transaction: leave the parent's connections alone."""
+        _abandoned.extend(self._open)  # kept for good, because collecting them would close the parent's files
         self._open = weakref.WeakSet()
         self._local = threading.local()
 
@@ -324,7 +398,7 @@ class Ledger:
     def _mapping(self, error: sqlite3.Error) -> errors.StoreError:
         code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
         match code:
-            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
                 return errors.StoreBusy(
                     f"{self.path} was locked by another process for {self._busy_seconds:g} s: nothing was written, "
                     "try again"

@@ -130,6 +130,15 @@ def get(db: sqlite3.Connection, event_id: str) -> Event:
     return _event(row)
 
 
+def unchanged(tx: Transaction, seen: Iterable[Event]) -> bool:
+    """Whether events still are what was read outside this transaction: nobody forgot words of them since."""
+    for event in seen:
+        (digest,) = tx.execute("SELECT sha256 FROM events WHERE id = ?", (event.id,)).fetchone()
+        if (digest.hex() if digest else "") != event.sha256:
+            return False
+    return True
+
+
 def waiting(db: sqlite3.Connection, scope: str, session: str | None, limit: int) -> list[tuple[int, Event]]:
     """Events that no extractor has read yet, oldest first."""
     rows = db.execute(

@@ -217,10 +217,18 @@ def provenance(
             (*part, as_of, as_of),
         )
         for fact, event, ref, session, role, origin, at, start, stop, quote, extractor in found:
+            if len(quote) < stop - start:
+                quote = _quote(db, event, start, stop)
             result[fact].append(
                 Provenance(event, ref, session, role, Origin(origin), from_micros(at), start, stop, quote, extractor)
             )
     return {pk: tuple(pointers) for pk, pointers in result.items()}
+
+
+def _quote(db: sqlite3.Connection, event: str, start: int, stop: int) -> str:
+    """The slow way to a quote: SQLite's substr() and length() stop at a NUL, which a tool's output may hold."""
+    (text,) = db.execute("SELECT text FROM events WHERE id = ?", (event,)).fetchone()
+    return str(text[start:stop])
 
 
 def whole(row: Row, pointers: tuple[Provenance, ...], expires_at: int | None) -> Fact:

@@ -6,7 +6,8 @@ that others said as well lose only that pointer. Ids, times and chains stay: the
 a forgotten fact is doubted from then on.
 
 `secure_delete` overwrites what is deleted inside pages; old page images live on in the write-ahead log until it is
-truncated, which an open reader can delay: until then a certificate is `pending`.
+truncated, which an open reader can delay: until then a certificate is `pending`, and whoever writes or opens the
+store next tries again (`Ledger.finish_erasures`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 from memstore.ledger import facts, transitions
-from memstore.ledger.connection import Ledger, Transaction
+from memstore.ledger.connection import Transaction
 from memstore.ledger.events import sha256
+from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
 from memstore.model import Certificate, Change
 
@@ -28,27 +30,24 @@ _FORGOTTEN = "[forgotten]"
 def facts_quoting(db: sqlite3.Connection, fact_pks: Iterable[int]) -> set[int]:
     """The given facts and every fact whose words overlap theirs."""
     found = set(fact_pks)
-    frontier = set(found)
+    frontier = list(found)
     while frontier:
-        marks = ",".join("?" * len(frontier))
-        overlapping = {
-            row[0]
-            for row in db.execute(
-                "SELECT DISTINCT b.fact FROM provenance a JOIN provenance b"
-                " ON b.event = a.event AND b.start < a.stop AND a.start < b.stop"
-                f" WHERE a.fact IN ({marks})",
-                tuple(frontier),
-            )
-        }
-        frontier = overlapping - found
-        found |= frontier
+        overlapping = db.execute(
+            "SELECT DISTINCT b.fact FROM provenance a JOIN provenance b"
+            " ON b.event = a.event AND b.start < a.stop AND a.start < b.stop WHERE a.fact = ?",
+            (frontier.pop(),),
+        )
+        for (fact,) in overlapping:
+            if fact not in found:
+                found.add(fact)
+                frontier.append(fact)
     return found
 
 
 def events_of(db: sqlite3.Connection, scope: int, session: str | None) -> list[int]:
     rows = db.execute(
         "SELECT events.pk FROM events JOIN sessions ON sessions.pk = events.session"
-        " WHERE sessions.scope = ? AND (? IS NULL OR sessions.name = ?) AND forgotten_at IS NULL",
+        " WHERE sessions.scope = ? AND (? IS NULL OR sessions.name = ?) AND sha256 IS NOT NULL",
         (scope, session, session),
     )
     return [row[0] for row in rows]
@@ -63,11 +62,11 @@ def erase(
     unindex: Callable[[Transaction, Sequence[tuple[int, str]]], None],
     reason: str,
 ) -> int:
-    """Erase events and facts inside a transaction; returns the key of the certificate, pending until `finish`."""
+    """Erase events and facts inside a transaction; returns the key of the certificate, which is still pending."""
     named = facts_quoting(tx.db, fact_pks)
     founded = _founded_on(tx.db, event_pks)
-    doomed = named | founded
-    rows = facts.rows(tx.db, doomed)
+    rows = {pk: row for pk, row in facts.rows(tx.db, named | founded).items() if row.state is not State.FORGOTTEN}
+    doomed = set(rows)
     unindex(tx, [(pk, row.text) for pk, row in rows.items()])
     _blank_quotes(tx, named)
     _forget_context(tx, event_pks, doomed)
@@ -154,18 +153,6 @@ def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
             " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
             (_FORGOTTEN, _FORGOTTEN, pk),
         )
-
-
-def finish(ledger: Ledger) -> bool:
-    """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait."""
-    (waiting,) = ledger.connection.execute("SELECT count(*) FROM erasures WHERE pending").fetchone()
-    if not waiting:
-        return True
-    if not ledger.checkpoint():
-        return False
-    with ledger.writing() as tx:
-        tx.execute("UPDATE erasures SET pending = 0 WHERE pending")
-    return True
 
 
 def certificate(db: sqlite3.Connection, pk: int) -> Certificate:

@@ -284,11 +284,9 @@ def _spans(tx: Transaction, run: _Import, pointers: Sequence[Mapping[str, Any]])
     found = []
     for pointer in pointers:
         event = _event_pk(tx, run, pointer["event"])
-        (length, forgotten_at) = tx.execute(
-            "SELECT length(text), forgotten_at FROM events WHERE pk = ?", (event,)
-        ).fetchone()
-        if pointer["end"] > length and forgotten_at is None:
-            raise _Bad(f"a pointer reaches past the {length} characters of {pointer['event']}")
+        text, forgotten_at = tx.execute("SELECT text, forgotten_at FROM events WHERE pk = ?", (event,)).fetchone()
+        if pointer["end"] > len(text) and forgotten_at is None:
+            raise _Bad(f"a pointer reaches past the {len(text)} characters of {pointer['event']}")
         found.append((event, pointer["start"], pointer["end"]))
     return found
 

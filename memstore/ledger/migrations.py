@@ -142,6 +142,8 @@ CREATE TABLE erasures (
     pending INTEGER NOT NULL
 );
 
+CREATE INDEX erasures_pending ON erasures (pk) WHERE pending = 1;
+
 -- Copies made through memstore, which forgetting cannot reach and must name.
 CREATE TABLE copies (pk INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, path TEXT NOT NULL);
 

@@ -134,16 +134,15 @@ def _effective_as_of(db: sqlite3.Connection, as_of: int | None) -> str:
     """SQL that is true of a transition `t` which counts, now or (by replaying the reversals) at a moment."""
     if as_of is None:
         return "t.effective = 1"
-    marked = db.execute(
-        "SELECT pk, target, change = 'reverted', refusal IS NOT NULL FROM transitions"
-        " WHERE at <= ? AND (change = 'reverted' OR refusal IS NOT NULL)",
+    reversals = db.execute(
+        "SELECT pk, target, refusal IS NOT NULL FROM transitions"
+        " WHERE target IS NOT NULL AND change = 'reverted' AND at <= ?",
         (as_of,),
     ).fetchall()
-    targets = {target for _, target, reversal, _ in marked if reversal}
-    steps = {(pk, target, bool(reversal), bool(refused)) for pk, target, reversal, refused in marked}
-    steps |= {(pk, None, False, False) for pk in targets - {pk for pk, *_ in marked}}
-    void = [pk for pk, counts in standing.effective(steps).items() if not counts]
-    return f"t.at <= {as_of:d} AND t.pk NOT IN ({','.join(map(str, void))})"
+    steps = {target: (target, None, False, False) for _, target, _ in reversals}
+    steps |= {pk: (pk, target, True, bool(refused)) for pk, target, refused in reversals}
+    undone = [pk for pk, counts in standing.effective(steps.values()).items() if not counts]
+    return f"t.at <= {as_of:d} AND t.refusal IS NULL AND t.pk NOT IN ({','.join(map(str, undone))})"
 
 
 def successors(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, list[int]]:

@@ -15,7 +15,7 @@ from memstore.coherence import doubt
 from memstore.index import lexical
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
-from memstore.ledger.standing import State, current, derive, status
+from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Modality, Recollection, Status
 from memstore.policy import authority, binding
@@ -49,6 +49,7 @@ class _Candidate:
     status: Status
     score: float
     confirmations: int
+    expires_at: int | None
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
     doubts: list[str] = field(default_factory=list)
@@ -96,8 +97,10 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float
         for target in _targets(question, forwards, rows, standings, pk):
             if target not in rows:
                 continue
-            status_, confirmations = standings[target]
-            kept = result.setdefault(target, _Candidate(rows[target], status_, score, confirmations))
+            status_, standing = standings[target]
+            kept = result.setdefault(
+                target, _Candidate(rows[target], status_, score, standing.confirmations, standing.expires_at)
+            )
             if target != pk and standings[pk][0] is Status.SUPERSEDED:
                 kept.replaced[rows[pk].id] = rows[pk].text
                 if kept.score == score:
@@ -105,15 +108,17 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float
     return list(result.values())
 
 
-def _standings(db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]) -> dict[int, tuple[Status, int]]:
+def _standings(
+    db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]
+) -> dict[int, tuple[Status, Standing]]:
     taken = facts.steps(db, rows, question.as_of)
     result = {}
     for pk, row in rows.items():
         standing = derive(taken[pk], row.said_at, row.ttl)
         if row.state is State.FORGOTTEN:  # what was forgotten since stays forgotten
-            result[pk] = (Status.FORGOTTEN, 0)
+            result[pk] = (Status.FORGOTTEN, standing)
         else:
-            result[pk] = (status(standing.state, standing.expires_at, question.now), standing.confirmations)
+            result[pk] = (status(standing.state, standing.expires_at, question.now), standing)
     return result
 
 
@@ -136,7 +141,7 @@ def _targets(
     question: Question,
     forwards: dict[int, list[int]],
     rows: Mapping[int, Row],
-    standings: Mapping[int, tuple[Status, int]],
+    standings: Mapping[int, tuple[Status, Standing]],
     pk: int,
 ) -> Iterable[int]:
     """What answers in a candidate's place."""
@@ -161,7 +166,7 @@ def _valid(
     moment: int,
     forwards: dict[int, list[int]],
     rows: Mapping[int, Row],
-    standings: Mapping[int, tuple[Status, int]],
+    standings: Mapping[int, tuple[Status, Standing]],
     pk: int,
 ) -> bool:
     """Whether a fact was true in the world at a moment: from its valid time to its end or its successor's."""
@@ -192,7 +197,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             recorded_at=from_micros(row.recorded_at),
             valid_from=from_micros(row.valid_from),
             said_at=from_micros(row.said_at),
-            expires_at=optional(row.expires_at),
+            expires_at=optional(c.expires_at),
             provenance=pointers[row.pk],
             replaces=tuple(c.replaced.values()),
             score=c.score,

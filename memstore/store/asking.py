@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memstore.coherence import doubt
+from memstore.errors import NotFound
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.standing import Standing, State, current, derive, status
+from memstore.ledger.times import from_micros
 from memstore.model import Conflict, Explanation, Fact, History, Status, Transition
 from memstore.policy import authority, binding, strength
 
@@ -41,6 +43,18 @@ def statuses(db: sqlite3.Connection, pks: Sequence[int], now: int, as_of: int | 
         pk: status(standing.state, standing.expires_at, now) for pk, standing in standing_of(db, rows, as_of).items()
     }
     return {pk: Status.SUSPECT if s is Status.LIVE and pk in carried else s for pk, s in found.items()}
+
+
+def status_of(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> Status:
+    held(db, pk, as_of)
+    return statuses(db, [pk], now, as_of)[pk]
+
+
+def held(db: sqlite3.Connection, pk: int, as_of: int | None) -> None:
+    """Raise NotFound for a fact that the store had not learnt by then."""
+    row = facts.rows(db, [pk])[pk]
+    if as_of is not None and row.recorded_at > as_of:
+        raise NotFound(f"{row.id} was recorded later, at {from_micros(row.recorded_at).isoformat()}")
 
 
 def by_key(
@@ -80,6 +94,7 @@ def _true_at(row: facts.Row, successors: Sequence[facts.Row], moment: int) -> bo
 
 def history(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> History:
     """The whole chain around a fact, oldest first, with everything that happened to its members."""
+    held(db, pk, as_of)
     back = transitions.predecessors(db, [pk], as_of)
     roots = {pk, *transitions.reachable(back, pk)}
     forwards = transitions.successors(db, roots, as_of)

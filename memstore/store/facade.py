@@ -83,9 +83,7 @@ class MemoryStore(Changing):
         self.lifetimes = lifetimes or Lifetimes()
         self.counter = counter
         self._extractor = extractor
-        if not self.ledger.read_only and not lexical.exists(self.ledger.connection):
-            with self.ledger.writing() as tx:
-                lexical.create(tx)
+        keeping.open_index(self.ledger)
 
     def __enter__(self) -> MemoryStore:
         return self
@@ -303,7 +301,7 @@ class MemoryStore(Changing):
     ) -> Status:
         """Where a fact stands at a moment."""
         moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
-        return self._about(fact, scope, lambda db, pk: asking.statuses(db, [pk], moment, then)[pk])
+        return self._about(fact, scope, lambda db, pk: asking.status_of(db, pk, moment, then))
 
     def history(
         self, fact: FactLike, *, now: datetime | None = None, as_of: datetime | None = None, scope: Scopes = None

@@ -54,9 +54,21 @@ def forget(
             unindex=lexical.remove,
             reason=reason,
         )
-    forgetting.finish(ledger)
+    ledger.finish_erasures()
     with ledger.reading() as db:
         return forgetting.certificate(db, pk)
+
+
+def open_index(ledger: Ledger) -> None:
+    """Make the full-text index if it is not there, and finish what an open reader kept from being forgotten."""
+    if ledger.read_only:
+        return
+    with ledger.reading() as db:
+        there = lexical.exists(db)
+    if not there:
+        with ledger.writing() as tx:
+            lexical.create(tx)
+    ledger.finish_erasures()
 
 
 def verify(ledger: Ledger) -> list[Problem]:

@@ -30,9 +30,18 @@ def choice(kind: type[Choice], value: str, name: str) -> Choice:
 
 def name(value: str, what: str) -> str:
     """A scope, session or key: some text, on one line."""
-    if not isinstance(value, str) or not value.strip() or "\n" in value or "\x00" in value:
-        raise UsageError(f"{what} must be a non-empty line of text, not {value!r}")
+    if not isinstance(value, str) or not value.strip() or "\n" in value or "\x00" in value or not unicode(value):
+        raise UsageError(f"{what} must be a non-empty line of text, not {value!r:.80}")
     return value
+
+
+def unicode(value: str) -> bool:
+    """Whether a string can be written at all: lone surrogates, which have no UTF-8, cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def words(value: str) -> str:
@@ -41,6 +50,8 @@ def words(value: str) -> str:
         raise UsageError(f"text must be a string, not {type(value).__name__}")
     if not value.strip():
         raise UsageError("the text is empty: there is nothing to remember")
+    if not unicode(value):
+        raise UsageError("the text is not valid Unicode: it holds a lone surrogate")
     if len(value) > LONGEST_TEXT:
         raise UsageError(f"the text has {len(value):,} characters, at most {LONGEST_TEXT:,} are kept as one: split it")
     return value
@@ -53,13 +64,15 @@ def micros(moment: datetime | None, what: str) -> int | None:
 def many(value: FactLike | Iterable[FactLike]) -> list[FactLike]:
     if isinstance(value, (Fact, Recollection, str)):
         return [value]
+    if not isinstance(value, Iterable):
+        raise UsageError(f"a fact is named by itself or its id, not by {type(value).__name__}")
     return list(value)
 
 
 def fact_pks(db: sqlite3.Connection, named: FactLike | Iterable[FactLike], scopes: Sequence[str]) -> list[int]:
     """The keys of facts. An id must be in the scopes named; a `Fact` names its own scope."""
     wanted = many(named)
-    ids = []
+    ids: list[str] = []
     reach = set(scopes)
     for item in wanted:
         if isinstance(item, Fact):
@@ -68,7 +81,7 @@ def fact_pks(db: sqlite3.Connection, named: FactLike | Iterable[FactLike], scope
         elif isinstance(item, Recollection):
             ids.append(item.fact_id)
         elif isinstance(item, str):
-            ids.append(item)
+            ids.append(name(item, "a fact's id"))
         else:
             raise UsageError(f"a fact is named by itself or its id, not by {type(item).__name__}")
     return facts.pks_of(db, list(dict.fromkeys(ids)), list(events.find_scopes(db, sorted(reach))))
@@ -76,7 +89,7 @@ def fact_pks(db: sqlite3.Connection, named: FactLike | Iterable[FactLike], scope
 
 def event_pk(db: sqlite3.Connection, event: Event | str, scope: str) -> int:
     """The key of an event in a scope. Raises ScopeError for one that belongs to another."""
-    event_id = event.id if isinstance(event, Event) else event
+    event_id = event.id if isinstance(event, Event) else name(event, "an event's id")
     found = events.get(db, event_id)
     if found.scope != scope:
         if isinstance(event, str):
@@ -89,6 +102,8 @@ def spans(
     db: sqlite3.Connection, source: SourceLike | Iterable[SourceLike], text: str, scope: str
 ) -> list[tuple[int, int, int]]:
     """(event pk, start, end) of each source. A whole event is narrowed to the text's own words where it has them."""
+    if not isinstance(source, (Event, Span, Provenance, str, Iterable)):
+        raise UsageError(f"a source is an event, its id or a span, not {type(source).__name__}")
     listed = [source] if isinstance(source, (Event, Span, Provenance, str)) else list(source)
     if not listed:
         raise UsageError("source is empty: leave it out, or name the event the fact came from")
@@ -103,6 +118,8 @@ def spans(
         elif isinstance(item, (Event, str)):
             pk = event_pk(db, item, scope)
             stored = events.by_pk(db, [pk])[pk].text
+            if not stored:
+                raise UsageError("the source was forgotten: its words cannot be pointed at")
             start = stored.find(text)
             found.append((pk, start, start + len(text)) if start >= 0 else (pk, 0, len(stored)))
         else:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memstore.capture.extract import Claim, Extraction, Extractor
 
 _MICROSECOND = timedelta(microseconds=1)
+_LONGEST = timedelta(days=3_650_000)
 BY_HAND = "remember/1"
 _BATCH = 200
 _CONTEXT = 6
@@ -31,8 +32,10 @@ _CONTEXT = 6
 def ttl_micros(ttl: timedelta | None) -> int | None:
     if ttl is None:
         return None
-    if ttl <= timedelta(0):
-        raise UsageError(f"a lifetime must be longer than nothing, not {ttl}")
+    if not isinstance(ttl, timedelta):
+        raise UsageError(f"a lifetime is a timedelta, not {type(ttl).__name__}")
+    if not timedelta(0) < ttl <= _LONGEST:
+        raise UsageError(f"a lifetime must be longer than nothing and at most {_LONGEST.days} days, not {ttl}")
     return ttl // _MICROSECOND
 
 
@@ -228,8 +231,11 @@ def capture(
             taken, made, corroborated = totals
             return CaptureReport(taken, made, corroborated, skipped=dict(skipped))
         for first, batch in _by_session(waiting):
-            extraction = extractor.extract([event for _, event in batch], before[first])
+            seen = [event for _, event in batch]
+            extraction = extractor.extract(seen, before[first])
             with ledger.writing() as tx:
+                if not events.unchanged(tx, [*before[first], *seen]):
+                    continue  # somebody forgot some of these words meanwhile: read them again as they are now
                 done = take(tx, batch, extraction, name, lifetimes)
             totals = [a + b for a, b in zip(totals, done, strict=True)]
             if done[0]:
