@@ -24,6 +24,7 @@ from typing import Any, TextIO
 from evals.model import Answer, EvalError, Recalled, Tokens
 
 FORMAT = 1
+TIMED = "latency/"  # the family of scores that depend on the clock
 Key = tuple[str, str, str, int]
 
 
@@ -267,7 +268,7 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
             "recalled": [recalled(r) for r in p.answer.recalled],
             "error": p.answer.error,
             "ranked": p.answer.ranked,
-            "scores": dict(p.scores),
+            "scores": {name: v for name, v in p.scores.items() if not name.startswith(TIMED)},
             **({"labels": _jsonable(p.labels)} if p.labels else {}),
             **({"forecasts": _jsonable(p.forecasts)} if p.forecasts else {}),
         }
@@ -275,6 +276,7 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
     ]
     sources = {ref: {**dict(row), "text": intern(row["text"])} for ref, row in record.sources.items()}
     latency = [p.answer.latency_ms for p in record.probes]
+    timed = [{name: v for name, v in p.scores.items() if name.startswith(TIMED)} for p in record.probes]
     return {
         "type": "sample",
         "task": record.task,
@@ -291,13 +293,13 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
         "sources": sources,
         "texts": list(texts),
         "tokens": [[t.purpose, t.tokens, t.counter, t.model] for t in record.tokens],
-        "times": {**record.times, "latency_ms": latency},
+        "times": {**record.times, "latency_ms": latency, "scores": timed},
     }
 
 
 def _decode(row: Mapping[str, Any]) -> SampleRecord:
     texts = row["texts"]
-    latency = row["times"]["latency_ms"]
+    latency, timed = row["times"]["latency_ms"], row["times"]["scores"]
 
     def recalled(r: Mapping[str, Any]) -> Recalled:
         return Recalled(
@@ -328,7 +330,7 @@ def _decode(row: Mapping[str, Any]) -> SampleRecord:
                 error=p["error"],
                 ranked=p["ranked"],
             ),
-            scores=p["scores"],
+            scores={**p["scores"], **timed[i]},
             labels=p.get("labels", {}),
             forecasts=p.get("forecasts", {}),
         )
@@ -348,5 +350,5 @@ def _decode(row: Mapping[str, Any]) -> SampleRecord:
         probes=probes,
         sources={ref: {**s, "text": texts[s["text"]]} for ref, s in row["sources"].items()},
         tokens=tuple(Tokens(*t) for t in row["tokens"]),
-        times={k: v for k, v in row["times"].items() if k != "latency_ms"},
+        times={k: v for k, v in row["times"].items() if k not in ("latency_ms", "scores")},
     )

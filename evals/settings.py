@@ -26,3 +26,8 @@ def quiet_onnxruntime() -> None:
 def api_key_present() -> bool:
     """Whether Claude can be asked; nothing here needs it."""
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
+
+
+def no_color() -> bool:
+    """Whether the reader asked for plain output (https://no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))

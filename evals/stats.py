@@ -5,8 +5,9 @@ question) are averaged within the question before anything is counted. The metho
 
 - mean with CR1 clustered standard error and Student t with G - 1 degrees of freedom (Cameron & Miller 2015, eq. 11-12);
   equal to statsmodels' OLS on a constant with cov_type="cluster", which the tests hold it to;
-- where every value is 0 or every value is 1 the clustered variance is 0 and says nothing: Wilson's interval on the
-  number of clusters is given instead, which is conservative;
+- where every value of a share is 0, or every one is 1, the clustered variance is 0 and says nothing: Wilson's interval
+  on the number of clusters is given instead, which is conservative;
+- the interval of a share (every value within 0 and 1) is cut at 0 and 1, which costs it no coverage;
 - with one cluster there is no interval at all, and None says so;
 - differences are paired by probe; exact McNemar (binomial on discordant pairs) for right-or-wrong metrics; Holm's
   step-down correction over a family of comparisons; minimum detectable effect at 80 % power and 5 % two-sided.
@@ -70,8 +71,8 @@ def average_repeats(values: Sequence[Value]) -> list[Value]:
     return [Value(probe, clusters[probe], sum(vs) / len(vs)) for probe, vs in sums.items()]
 
 
-def estimate(values: Sequence[Value], confidence: float = 0.95) -> Estimate:
-    """Mean over questions with a clustered interval."""
+def estimate(values: Sequence[Value], confidence: float = 0.95, *, share: bool = False) -> Estimate:
+    """Mean over questions with a clustered interval; `share` says that the value cannot leave 0…1."""
     averaged = average_repeats(values)
     if not averaged:
         return Estimate(None, 0, 0)
@@ -83,14 +84,17 @@ def estimate(values: Sequence[Value], confidence: float = 0.95) -> Estimate:
     groups = len(totals)
     if groups < 2:
         return Estimate(mean, n, groups, method="one cluster: no interval")
-    if np.all(x == 0) or np.all(x == 1):
+    if share and (np.all(x == 0) or np.all(x == 1)):
         low, high = wilson(round(mean * groups), groups, confidence)
         return Estimate(mean, n, groups, 0.0, low, high, "Wilson on clusters")
     # CR1: sum of squared cluster totals, times the small-sample factor G/(G-1) · (n-1)/(n-1).
     variance = sum(t * t for t in totals.values()) / n**2 * groups / (groups - 1)
     se = math.sqrt(variance)
     margin = _t(confidence, groups - 1) * se
-    return Estimate(mean, n, groups, se, mean - margin, mean + margin, "clustered t")
+    low, high = mean - margin, mean + margin
+    if share and x.min() >= 0 and x.max() <= 1:
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(mean, n, groups, se, low, high, "clustered t")
 
 
 def naive(values: Sequence[Value], confidence: float = 0.95) -> Estimate:
@@ -217,9 +221,9 @@ def calibration_error(forecasts: Sequence[tuple[float, bool]], bins: int = 10) -
 
 
 def _difference(differences: Sequence[Value], confidence: float) -> Estimate:
-    """Like `estimate`, but Wilson has no meaning for a difference: no variance, no interval."""
+    """Like `estimate`, but a difference that never varies has no interval: not even Wilson's applies to it."""
     result = estimate(differences, confidence)
-    if result.method == "Wilson on clusters":
+    if result.se == 0:
         return Estimate(result.mean, result.n, result.clusters, None, None, None, "no variance between clusters")
     return result
 

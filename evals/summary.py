@@ -13,7 +13,7 @@ from typing import Any
 
 from evals import stats
 from evals.cost import by_purpose
-from evals.log import ProbeRecord, SampleRecord, digest_samples
+from evals.log import TIMED, ProbeRecord, SampleRecord, digest_samples
 from evals.stats import Estimate, Value
 
 
@@ -78,6 +78,11 @@ def metrics(samples: Iterable[SampleRecord]) -> list[str]:
     return list(dict.fromkeys(name for _, p in scored(samples) for name in p.scores))
 
 
+def is_share(metric: str) -> bool:
+    """Whether a metric is a share of something; token counts and times are amounts."""
+    return metric.split("/")[0] not in ("tokens", "latency", "cost") and not metric.endswith("_tokens")
+
+
 def rows(samples: Sequence[SampleRecord], *, categories: bool = False) -> list[Row]:
     """The table. With `categories`, also one row for each category of probe."""
     result: list[Row] = []
@@ -88,8 +93,9 @@ def rows(samples: Sequence[SampleRecord], *, categories: bool = False) -> list[R
         for metric in metrics(group):
             for kind in kinds:
                 asked = [p for _, p in scored(group) if not kind or p.category == kind]
-                unscored = sum(p.scores.get(metric) is None for p in asked)
-                result.append(Row(task, arm, metric, stats.estimate(values(group, metric, kind)), unscored, kind))
+                unscored = sum(metric in p.scores and p.scores[metric] is None for p in asked)
+                estimate = stats.estimate(values(group, metric, kind), share=is_share(metric))
+                result.append(Row(task, arm, metric, estimate, unscored, kind))
     return result
 
 
@@ -129,6 +135,8 @@ def footer(samples: Sequence[SampleRecord]) -> dict[str, Any]:
     table: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
     for row in sorted(rows(sorted(samples, key=lambda s: s.key)), key=lambda r: (r.task, r.arm, r.metric)):
         e = row.estimate
+        if row.metric.startswith(TIMED):
+            continue
         table[row.task][row.arm][row.metric] = {
             "mean": _rounded(e.mean),
             "n": e.n,

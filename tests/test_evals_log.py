@@ -29,7 +29,7 @@ def record(sample: str = "s1", arm: str = "a", text: str = "We use Redis.", late
         5,
         {"evidence": ["t1"]},
         answer,
-        {"retrieval/recall_any@5": 1.0},
+        {"retrieval/recall_any@5": 1.0, "latency/recall_ms": latency},
     )
     source = {"t1": {"role": "user", "at": "2026-01-01", "session": "s", "text": text}}
     return SampleRecord(

@@ -8,13 +8,28 @@ from evals.arms.chroma import Chroma
 from evals.arms.flat_cache import FlatCache
 from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
+from evals.arms.markdown import Markdown, MarkdownCurated
+from evals.arms.memstore import Memstore
 from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.arms.rrf import RRF
 from evals.model import EvalError
 
 ARMS: dict[str, type[BaseArm]] = {
-    arm.name: arm for arm in (NoMemory, FullContext, Recency, Grep, BM25, Chroma, RRF, FlatCache)
+    arm.name: arm
+    for arm in (
+        NoMemory,
+        FullContext,
+        Recency,
+        Grep,
+        BM25,
+        Chroma,
+        RRF,
+        MarkdownCurated,
+        Markdown,
+        FlatCache,
+        Memstore,
+    )
 }
 
 

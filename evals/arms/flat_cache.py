@@ -28,11 +28,11 @@ FETCH = 100
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEDGES = re.compile(
-    r"\b(?:i (?:think|guess|suppose|believe|wonder if|wonder whether)|it seems(?: that)?|what if|how about|"
-    r"let's consider|"
+    r"\b(?:(?:should|could|can|shall|do) we|i (?:think|guess|suppose|believe|wonder if|wonder whether)|"
+    r"it seems(?: that)?|what if|how about|let's consider|consider(?:ing)?|whether|if we|"
     r"(?:we|you|i|it|they) (?:could|might|may|would|should|can)|could|might|may|would|should|maybe|perhaps|possibly|"
-    r"probably|presumably|potentially|likely|alternatively|not sure(?: if| whether| but)?|one option(?: is| would be)?|"
-    r"an option(?: is| would be)?|consider(?:ing)?|should we|do we|can we|shall we|whether|if we)\b[, ]*",
+    r"probably|presumably|potentially|likely|alternatively|not sure(?: if| whether| but)?|"
+    r"(?:one|an) option(?: is| would be)?)\b[, ]*",
     re.IGNORECASE,
 )
 

@@ -1,0 +1,102 @@
+"""memstore itself, through its public interface only: record, capture, remember, supersede, recall.
+
+A turn is recorded, and captured when its session ends, as a hook would. A turn that comes with a modality or a key is
+an explicit write, and a declared edge an explicit `supersede`: tasks that have them hand them to every arm, and most
+arms have no use for them. The store's clock is the conversation's, so that questions as of a past date mean that date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from evals.arms.base import BaseArm
+from evals.model import Edge, Item, Query, Recalled, Sample, Turn
+from memstore import Fact, MemoryStore, Recollection
+
+CURRENT = ("live", "suspect")
+
+
+class Memstore(BaseArm):
+    name = "memstore"
+    about = "memstore, exact mode: every sentence captured with its modality, no model loaded"
+    mode = "exact"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = {"mode": self.mode}
+
+    def open(self, workdir: Path, sample: Sample) -> None:
+        super().open(workdir, sample)
+        self.moment = min(item.at for item in sample.items)
+        self.memory = MemoryStore(workdir / "memory.db", clock=lambda: self.moment)
+        self.refs: dict[str, list[str]] = {}
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        writes = 0
+        for _, together in groupby(items, key=lambda item: item.session if isinstance(item, Turn) else None):
+            for item in together:
+                self.moment = max(self.moment, item.at)
+                writes += self._declare(item) if isinstance(item, Edge) else self._write(item)
+            self.memory.capture()
+        return writes
+
+    def recall(self, query: Query) -> list[Recalled]:
+        found = self.memory.recall(
+            query.text, k=query.k, budget=query.budget, mode=self.mode, now=query.now, as_of=query.as_of
+        )
+        return [self._recalled(r) for r in found]
+
+    def close(self) -> None:
+        self.memory.close()
+
+    def _write(self, turn: Turn) -> int:
+        if not (turn.modality or turn.key):
+            self.memory.record(
+                turn.text, role=turn.role, session=turn.session, at=turn.at, origin=turn.origin, ref=turn.ref
+            )
+            return 1
+        fact = self.memory.remember(
+            turn.text,
+            modality=turn.modality or "observation",
+            kind="reference" if (turn.origin or turn.role) == "document" else "project",
+            key=turn.key,
+            origin=turn.origin or turn.role,
+            at=turn.at,
+            session=turn.session,
+            # What is held under a key is state: it stands until the key is written again.
+            **({"ttl": None} if turn.key else {}),
+        )
+        for source in fact.provenance:
+            self.refs.setdefault(source.event_id, []).append(turn.ref)
+        return 1
+
+    def _declare(self, edge: Edge) -> int:
+        held: dict[str, list[Fact]] = {}
+        for fact in self.memory.facts():
+            for ref in {ref for p in fact.provenance for ref in self._sources(p.event_id, p.ref)}:
+                held.setdefault(ref, []).append(fact)
+        old = [fact for ref in edge.old for fact in held.get(ref, ())]
+        new = [fact for ref in edge.new for fact in held.get(ref, ()) if fact not in old]
+        if edge.relation != "supersedes" or not old or not new:
+            return 0
+        self.memory.supersede(old, new, reason=edge.reason)
+        return 1
+
+    def _sources(self, event_id: str, ref: str | None) -> list[str]:
+        return [ref] if ref else self.refs.get(event_id, [])
+
+    def _recalled(self, r: Recollection) -> Recalled:
+        refs = dict.fromkeys(ref for p in r.provenance for ref in self._sources(p.event_id, p.ref))
+        return Recalled(
+            text=r.text,
+            refs=tuple(refs),
+            modality=str(r.modality),
+            current=str(r.status) in CURRENT,
+            score=r.score,
+            quote=r.provenance[0].quote,
+            confidence=r.confidence,
+            origin=str(r.origin),
+            extra={"status": str(r.status), "binding": r.binding, "replaces": list(r.replaces)},
+        )

@@ -1,0 +1,44 @@
+"""Named runs: which arms over which tasks, and how many samples of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FIRST_LIGHT_ARMS = (
+    "no_memory",
+    "full_context",
+    "recency",
+    "grep",
+    "bm25",
+    "chroma",
+    "markdown_curated",
+    "markdown",
+    "flat_cache",
+    "memstore",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """`limits` caps samples of a task; a task that is not in it runs whole."""
+
+    name: str
+    about: str
+    tasks: tuple[str, ...]
+    arms: tuple[str, ...]
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "first-light",
+            "what a newcomer sees: every kind of memory over every kind of task, on data that ships",
+            ("url_shortener", "statebench", "beam", "locomo", "peps", "modality"),
+            FIRST_LIGHT_ARMS,
+            {"statebench": 60, "beam": 2, "locomo": 2, "peps": 20, "modality": 40},
+        ),
+    )
+}

@@ -1,0 +1,182 @@
+"""`memeval` answers people and pipes, and meets bad input with one clear line, never a traceback."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TRACEBACK = "Traceback (most recent call last)"
+
+
+def memeval(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from evals.cli import main; sys.argv[0] = 'memeval'; main()"
+    env = {k: v for k, v in os.environ.items() if k != "MEMSTORE_DATA"} | {"PYTHONPATH": str(REPOSITORY)} | environment
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=cwd, env=env, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with one small run in `runs/`."""
+    home = tmp_path_factory.mktemp("memeval")
+    done = memeval(
+        "run", "url_shortener", "-a", "bm25", "-a", "recency", "-a", "markdown_curated", "--workers", "1", cwd=home
+    )
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+def log_of(home: Path) -> str:
+    (path,) = (home / "runs").glob("*.jsonl")
+    return str(path)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "code", "says"),
+        [
+            (["run", "url_shortener", "--arm", "nothing"], 2, "no arm 'nothing'"),
+            (["run", "nothing"], 2, "no task 'nothing'"),
+            (["run"], 2, "name tasks"),
+            (["run", "--suite", "nothing"], 2, "no suite 'nothing'"),
+            (["run", "beam", "--data", "absent", "--arm", "bm25"], 1, "no data directory at absent"),
+            (["run", "beam", "--data", "file.txt", "--arm", "bm25"], 1, "is a file"),
+            (["run", "locomo", "--data", "empty", "--arm", "bm25"], 1, "Get LoCoMo"),
+            (["run", "url_shortener", "--arm", "bm25", "--out", "file.txt"], 1, "is a file"),
+            (["run", "url_shortener", "--arm", "bm25", "--limit", "0"], 2, "--limit"),
+            (["run", "url_shortener", "--arm", "bm25", "--require", "bm25"], 2, "ARM:METRIC"),
+            (["run", "url_shortener", "--json", "--csv"], 2, "one output format"),
+            (["show", "absent.jsonl"], 1, "no run log"),
+            (["show", "empty"], 1, "is a directory"),
+            (["show", "file.txt"], 1, "is not a run log"),
+            (["show", "binary.bin"], 1, "is not a run log"),
+            (["show"], 1, "no runs in runs"),
+            (["report", "file.txt"], 1, "is not a run log"),
+            (["compare", "bm25", "recency"], 1, "no runs in runs"),
+            (["ls", "nothing"], 2, "nothing"),
+            (["nothing"], 2, "nothing"),
+        ],
+    )
+    def test_it_is_met_with_one_line_and_an_exit_code(
+        self, arguments: list[str], code: int, says: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file.txt").write_text("not a log\n")
+        (tmp_path / "binary.bin").write_bytes(b"\xff\xfe\x00\x80" * 99)
+        (tmp_path / "empty").mkdir()
+        done = memeval(*arguments, cwd=tmp_path)
+        assert done.returncode == code
+        assert says in done.stderr
+        assert TRACEBACK not in done.stderr
+        assert done.stdout == ""
+        assert not (tmp_path / "runs").exists()
+
+    def test_an_unknown_arm_lists_the_arms_there_are(self, tmp_path: Path) -> None:
+        assert "bm25" in memeval("run", "url_shortener", "--arm", "x", cwd=tmp_path).stderr
+
+
+class TestRunning:
+    def test_data_is_on_stdout_and_paths_are_on_stderr(self, ran: Path, tmp_path: Path) -> None:
+        done = memeval("run", "url_shortener", "-a", "bm25", "--json", cwd=tmp_path)
+        whole = json.loads(done.stdout)
+        assert Path(tmp_path, whole["log"]).is_file()
+        assert Path(tmp_path, whole["report"]).is_file()
+        assert whole["log"] in done.stderr
+        assert {row["arm"] for row in whole["scores"]} == {"bm25"}
+        assert whole["counter"] == "chars/4"
+
+    def test_the_same_command_again_finds_its_run_finished(self, ran: Path) -> None:
+        before = Path(log_of(ran)).read_bytes()
+        done = memeval("run", "url_shortener", "-a", "bm25", "-a", "recency", "-a", "markdown_curated", cwd=ran)
+        assert done.returncode == 0
+        assert Path(log_of(ran)).read_bytes() == before
+
+    def test_below_a_threshold_it_exits_with_3(self, ran: Path) -> None:
+        arms = ("-a", "bm25", "-a", "recency", "-a", "markdown_curated")
+        for requirement, code in (
+            ("bm25:fidelity/kept>=0.5", 0),
+            ("bm25:fidelity/kept>=1.5", 3),
+            ("bm25:no/such>=0", 3),
+        ):
+            assert memeval("run", "url_shortener", *arms, "--require", requirement, cwd=ran).returncode == code
+
+    def test_the_published_case_keeps_its_shape(self, tmp_path: Path) -> None:
+        arms = ("--arm", "markdown_curated", "--arm", "flat_cache", "--arm", "memstore")
+        whole = json.loads(memeval("run", "url_shortener", *arms, "--json", cwd=tmp_path).stdout)
+        injected = {r["arm"]: r["tokens_inject"] for r in whole["scores"] if r["metric"] == "fidelity/kept"}
+        assert injected["markdown_curated"] == pytest.approx(269, abs=3)
+        hedges = {a["arm"]: a["recalled"][0] for a in whole["answers"] if a["probe"] == "published/hedge"}
+        assert hedges["memstore"]["modality"] == "option_considered"
+        assert hedges["memstore"]["quote"] == "We could refresh the TTL on each access."
+        assert "could" not in hedges["flat_cache"]["text"]
+        assert any("says nothing of any product" in caveat for caveat in whole["caveats"])
+
+
+class TestReading:
+    def test_runs_tasks_arms_and_suites_are_listed(self, ran: Path) -> None:
+        for what, expected in (
+            ("runs", "url_shortener"),
+            ("tasks", "beam"),
+            ("arms", "flat_cache"),
+            ("suites", "first-light"),
+        ):
+            done = memeval("ls", what, cwd=ran)
+            assert done.returncode == 0
+            assert expected in done.stdout
+
+    def test_every_format_holds_the_same_rows(self, ran: Path) -> None:
+        as_json = json.loads(memeval("show", "--json", cwd=ran).stdout)
+        as_lines = [json.loads(line) for line in memeval("show", "--nl", cwd=ran).stdout.splitlines()]
+        as_csv = list(csv.DictReader(io.StringIO(memeval("show", "--csv", cwd=ran).stdout)))
+        assert as_json == as_lines
+        assert [r["metric"] for r in as_csv] == [r["metric"] for r in as_json]
+        assert len(memeval("show", "-t", cwd=ran).stdout.splitlines()) == len(as_json) + 2
+
+    def test_a_row_says_all_that_qualifies_its_number(self, ran: Path) -> None:
+        wanted = {"n", "clusters", "low", "high", "unscored", "invalid", "tokens_inject", "counter", "recall_ms_p50"}
+        assert wanted <= set(json.loads(memeval("show", "--json", cwd=ran).stdout)[0])
+
+    def test_one_question_is_shown_with_every_arm_s_words(self, ran: Path) -> None:
+        done = memeval("show", "--probe", "published/hedge", cwd=ran)
+        assert "We could refresh the TTL on each access." in done.stdout
+        assert done.stdout.count("asked") == 3
+
+    def test_scores_computed_again_are_as_logged(self, ran: Path) -> None:
+        done = memeval("score", "--json", cwd=ran)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == json.loads(memeval("show", "--json", cwd=ran).stdout)
+
+    def test_a_log_whose_scores_were_changed_is_found_out(self, ran: Path, tmp_path: Path) -> None:
+        text = Path(log_of(ran)).read_text().replace('"fidelity/kept":1.0', '"fidelity/kept":0.5')
+        (tmp_path / "changed.jsonl").write_text(text)
+        assert memeval("score", "changed.jsonl", cwd=tmp_path).returncode == 3
+
+    def test_two_arms_are_compared_in_a_sentence(self, ran: Path) -> None:
+        done = memeval("compare", "bm25", "recency", "--metric", "retrieval/mrr", cwd=ran)
+        assert done.returncode == 0, done.stderr
+        assert "one conversation does not tell" in done.stdout
+
+    def test_the_tables_are_markdown_when_asked(self, ran: Path) -> None:
+        assert "| `bm25` |" in memeval("report", "--markdown", cwd=ran).stdout
+
+    def test_the_doctor_says_what_is_here_and_where_to_get_the_rest(self, ran: Path) -> None:
+        done = memeval("doctor", cwd=ran)
+        assert done.returncode == 0
+        assert "-- " in done.stdout
+        assert "locomo" in done.stdout
+
+
+class TestColour:
+    def test_nothing_is_coloured_in_a_pipe_or_where_it_is_unwanted(self, ran: Path) -> None:
+        assert "\x1b[" not in memeval("show", cwd=ran).stdout
+        forced = memeval("show", cwd=ran, NO_COLOR="1", FORCE_COLOR="1").stdout
+        assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-7]m", forced)
