@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 _HOMES = {
     "memstore.store": "DEFAULT MemoryStore",
+    "memstore.coherence.anchors": "AnchorTarget find_anchors",
     "memstore.markdown": "MarkdownMemory Note Topic curate curated_notes",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "CaptureReport Certificate Change Conflict Event Explanation Fact History Imported Kind Modality Origin Problem"
-        " Provenance Recollection Span Status Transition Usage"
+        "Anchor AnchorReport CaptureReport Certificate Change Conflict Event Explanation Fact History"
+        " Imported Kind Modality Origin Problem Provenance Recollection Span Status Transition Usage"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 if TYPE_CHECKING:
+    from memstore.coherence.anchors import AnchorTarget, find_anchors
     from memstore.markdown import MarkdownMemory, Note, Topic, curate, curated_notes
     from memstore.model import (
+        Anchor,
+        AnchorReport,
         CaptureReport,
         Certificate,
         Change,
@@ -52,6 +56,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT",
+    "Anchor",
+    "AnchorReport",
+    "AnchorTarget",
     "CaptureReport",
     "Certificate",
     "Change",
@@ -78,6 +85,7 @@ __all__ = [
     "Usage",
     "curate",
     "curated_notes",
+    "find_anchors",
 ]
 
 

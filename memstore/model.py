@@ -269,3 +269,36 @@ class Explanation:
     sources: tuple[Event, ...]
     premises: tuple[Fact, ...]
     history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A fact's tie to a file under `root`, to lines of it (1-based, inclusive), or to a symbol in it.
+
+    `commit` was checked out when it was looked at; None outside a repository. `doubtful` while what was seen there
+    has changed or gone, and nobody has answered that.
+    """
+
+    fact_id: str
+    root: str
+    path: str
+    lines: tuple[int, int] | None
+    symbol: str | None
+    commit: str | None
+    at: datetime
+    doubtful: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorReport:
+    """What a look at the files found: the facts (id) it made suspect, or live again, or whose anchor followed a move.
+
+    `unreadable` says what could not be looked at, and why; `unchecked` counts what there was no time for.
+    """
+
+    checked: int
+    flagged: tuple[str, ...]
+    restored: tuple[str, ...]
+    moved: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    unchecked: int

@@ -34,6 +34,14 @@ class AnchorTarget:
         if self.lines is not None and (self.symbol or not 1 <= self.lines[0] <= self.lines[1]):
             raise AnchorRefused(f"{self.path}: give lines as (first, last), from 1 on, and no symbol beside them")
 
+    @classmethod
+    def parse(cls, text: str) -> AnchorTarget:
+        """From `path`, `path:first-last`, `path:line` or `path#symbol`."""
+        if match := re.fullmatch(r"(.+?):(\d+)(?:-(\d+))?", text):
+            return cls(match[1], lines=(int(match[2]), int(match[3] or match[2])))
+        path, _, symbol = text.partition("#")
+        return cls(path, symbol=symbol or None)
+
     def __str__(self) -> str:
         if self.symbol:
             return f"{self.symbol} in {self.path}"

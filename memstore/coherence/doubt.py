@@ -68,6 +68,11 @@ def carried(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None
     return {pk: found[pk] for pk in wanted if pk in found}
 
 
+def support(db: sqlite3.Connection, pks: Iterable[int]) -> list[int]:
+    """The given facts and everything that they rest on."""
+    return list(_support(db, set(pks), None)[0])
+
+
 def told(doubt: Doubt, rows: dict[int, facts.Row]) -> str:
     """The doubt in words, with its path: what this rests on, in the end, and what happened to that."""
     fallen = rows[doubt.path[-1]]

@@ -41,7 +41,9 @@ def relative(root: Path, path: str | os.PathLike[str]) -> str:
     try:
         given = Path(text)
         if given.is_absolute():
-            text = given.relative_to(root if given.is_relative_to(root) else root.resolve()).as_posix()
+            # The root may have been named through a link (/tmp), and so may this.
+            named = given if given.is_relative_to(root) else given.parent.resolve() / given.name
+            text = named.relative_to(root if named.is_relative_to(root) else root.resolve()).as_posix()
     except (ValueError, OSError):
         raise AnchorRefused(f"{text} is outside the root {root}: anchors never leave it") from None
     parts: list[str] = []

@@ -6,6 +6,7 @@
     facts         statements and their provenance
     transitions   what happened to facts; chains
     standing      the state of a fact, derived from its transitions (pure)
+    anchors       ties of facts to files
     forgetting    erasing content, and proving it
     exchange      export and import as JSONL
     usage         tokens booked

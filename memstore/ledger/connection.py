@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x6D656D73  # "mems" in the file's header
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 60.0
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 _MAGIC = b"SQLite format 3\x00"
@@ -259,8 +259,11 @@ class Ledger:
     # --- transactions -------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        """A write transaction; nested calls join it, and fail back to their own beginning."""
+    def writing(self, *, patient: bool = True) -> Iterator[Transaction]:
+        """A write transaction; nested calls join it, and fail back to their own beginning.
+
+        With `patient=False` it does not wait for another writer, but raises StoreBusy at once.
+        """
         if self.read_only:
             raise errors.ReadOnlyStore(f"{self.path} cannot be written")
         with self._mapped(), self._in_use() as connection:
@@ -271,7 +274,7 @@ class Ledger:
                 return
             connection.depth = 1
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                self._begin_immediate(connection, patient)
                 at, erasing = self._tick(connection)
                 connection.transaction = Transaction(connection, at, self._first_number(at))
                 yield connection.transaction
@@ -317,6 +320,16 @@ class Ledger:
             raise
         finally:
             connection.depth -= 1
+
+    def _begin_immediate(self, connection: sqlite3.Connection, patient: bool) -> None:
+        if patient:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
 
     def _tick(self, connection: sqlite3.Connection) -> tuple[int, bool]:
         """The recorded time of this write, and whether an erasure is still to be finished after it.

@@ -16,7 +16,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
-from memstore.ledger import facts, transitions
+from memstore.ledger import anchors, facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.events import sha256
 from memstore.ledger.standing import State
@@ -139,6 +139,7 @@ def _orphaned(db: sqlite3.Connection, founded: Iterable[int]) -> set[int]:
 
 def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
     for pk in doomed:
+        anchors.forget(tx, pk)
         row = tx.execute(
             "SELECT id, modality, kind, origin, said_at, recorded_at, valid_from, valid_to, ttl, probability"
             " FROM facts WHERE pk = ?",

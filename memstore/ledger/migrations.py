@@ -153,6 +153,33 @@ INSERT INTO clock VALUES (0, 0);
 """
 
 
+ANCHORS = """
+-- Directories that files are anchored under, by absolute path.
+CREATE TABLE roots (pk INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+
+-- What a fact is tied to: a file, lines of it, or a symbol in it, and what was there when it was last looked at.
+-- `sha256` is of the file, `form` of the normal form of what is tied to; `seen` is its source. `doubt` is the
+-- flagging that this tie raised, until the file or a person answers it.
+CREATE TABLE anchors (
+    pk INTEGER PRIMARY KEY,
+    fact INTEGER NOT NULL REFERENCES facts,
+    root INTEGER NOT NULL REFERENCES roots,
+    path TEXT NOT NULL,
+    first INTEGER,
+    last INTEGER,
+    symbol TEXT,
+    sha256 TEXT NOT NULL,
+    form TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    git_blob TEXT,
+    git_commit TEXT,
+    at INTEGER NOT NULL,
+    doubt INTEGER REFERENCES transitions
+);
+CREATE INDEX anchors_by_fact ON anchors (fact);
+"""
+
+
 def apply(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date, inside the caller's transaction."""
     from sqlite_utils import Database, Migrations
@@ -162,6 +189,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0001_first_schema")
     def first_schema(db: Database) -> None:
         _run(db, FIRST)
+
+    @steps(name="0002_anchors")
+    def anchors(db: Database) -> None:
+        _run(db, ANCHORS)
 
     steps.apply(Database(connection))
 

@@ -3,8 +3,10 @@
 facade     MemoryStore, the public methods
 changing   supersede, amend, retract, confirm, flag, revalidate, revert
 writing    record, remember, capture: words in
+tending    facts tied to files
 asking     recall, context, get, history, explain: answers out
 keeping    forget, verify, rebuild, backup: looking after the file
+held       what every part holds
 naming     facts, events and scopes as callers name them
 """
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from memstore.coherence import chains
-from memstore.ledger import facts, transitions
-from memstore.ledger.connection import Ledger
+from memstore.ledger import anchors, facts, transitions
 from memstore.model import Conflict, Event, Transition
 from memstore.store import naming, writing
+from memstore.store.held import Held, mask
 from memstore.store.naming import FactLike
 
 _OF_SOURCE = "source"  # on the word of the source, else of the caller
@@ -16,11 +16,8 @@ Facts = FactLike | Iterable[FactLike]
 EventLike = Event | str
 
 
-class Changing:
+class Changing(Held):
     """The part of `MemoryStore` that moves facts."""
-
-    ledger: Ledger
-    scope: str
 
     def supersede(
         self, old: Facts, new: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
@@ -49,8 +46,11 @@ class Changing:
     def confirm(
         self, fact: Facts, *, reason: str = "confirmed", source: EventLike | None = None, scope: str | None = None
     ) -> Transition | Conflict:
-        """It still holds: doubts are cleared, and its lifetime runs again from when that was said."""
-        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope)
+        """It still holds: doubts are cleared, and its lifetime runs again from when that was said.
+
+        What it is tied to is looked at again: from now on it is tied to the files as they are.
+        """
+        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope, holds=True)
 
     def flag(
         self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
@@ -61,8 +61,8 @@ class Changing:
     def revalidate(
         self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
     ) -> Transition | Conflict:
-        """A check found them good again: doubts are cleared."""
-        return self._change(chains.revalidate, fact, reason=reason, source=source, scope=scope)
+        """A check found them good again: doubts are cleared, and it is tied to the files as they are now."""
+        return self._change(chains.revalidate, fact, reason=reason, source=source, scope=scope, holds=True)
 
     def revert(
         self,
@@ -93,6 +93,7 @@ class Changing:
         source: EventLike | None,
         scope: str | None,
         by: str | None = None,
+        holds: bool = False,
     ) -> Transition | Conflict:
         name = self._scope(scope)
         with self.ledger.writing() as tx:
@@ -101,7 +102,8 @@ class Changing:
             event = None if source is None else naming.event_pk(tx.db, source, home)
             extra = {} if by is None else {"by": writing.on_whose_word(tx, event, None if by == _OF_SOURCE else by)}
             pk = rule(tx, *sides, reason=naming.words(reason), event=event, **extra)
-            return transitions.read(tx.db, [pk])[0]
+            if holds and (tied := anchors.of_facts(tx.db, sides[0])):
+                from memstore.coherence import ties
 
-    def _scope(self, scope: str | None) -> str:
-        return self.scope if scope is None else naming.name(scope, "scope")
+                ties.rebase(tx, tied, mask=mask)
+            return transitions.read(tx.db, [pk])[0]

@@ -37,9 +37,11 @@ from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
 from memstore.store.changing import Changing, Facts
 from memstore.store.naming import FactLike, SourceLike
+from memstore.store.tending import Tending
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Extractor
+    from memstore.coherence.anchors import AnchorTarget
 
 
 class _Default(Enum):
@@ -54,7 +56,7 @@ PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
-class MemoryStore(Changing):
+class MemoryStore(Changing, Tending):
     """A memory in one file. Safe to share between threads, and to open in many processes at once.
 
     path      the SQLite file; made if it is not there (its directory must be)
@@ -62,6 +64,7 @@ class MemoryStore(Changing):
     clock     gives the time as an aware datetime; the system's unless given
     lifetimes how long each class of fact lasts (`memstore.policy.DEFAULT_LIFETIMES` unless given)
     counter   counts tokens for budgets; its name is in every answer
+    root      the directory of the files that facts are about: what a fact names there it is tied to
 
     A call that returns has been written and synced; a call that raises has written nothing. Raises the errors of
     `memstore.errors`, never a bare sqlite3 error.
@@ -76,6 +79,7 @@ class MemoryStore(Changing):
         lifetimes: Lifetimes | None = None,
         counter: Counter = CHARACTERS,
         extractor: Extractor | None = None,
+        root: PathLike | None = None,
         create: bool = True,
     ) -> None:
         self.scope = naming.name(scope, "scope")
@@ -83,6 +87,7 @@ class MemoryStore(Changing):
         self.lifetimes = lifetimes or Lifetimes()
         self.counter = counter
         self._extractor = extractor
+        self.root = None if root is None else naming.directory(root)
         keeping.open_index(self.ledger)
 
     def __enter__(self) -> MemoryStore:
@@ -140,7 +145,9 @@ class MemoryStore(Changing):
 
     def capture(self, *, session: str | None = None, scope: str | None = None) -> CaptureReport:
         """Derive facts from recorded events that were not read yet. Run twice, it makes nothing twice."""
-        return writing.capture(self.ledger, self.extractor, self.lifetimes, self._scope(scope), session)
+        return writing.capture(
+            self.ledger, self.extractor, self.lifetimes, self._scope(scope), session, lambda text: self._see(text, None)
+        )
 
     def remember(
         self,
@@ -157,6 +164,7 @@ class MemoryStore(Changing):
         ttl: timedelta | Literal[_Default.DEFAULT] | None = DEFAULT,
         session: str = "remember",
         depends_on: Facts = (),
+        anchors: Iterable[AnchorTarget | str] | None = None,
         scope: str | None = None,
     ) -> Fact:
         """Hold a statement as a fact. Without a `source`, its own text is recorded as the event it came from.
@@ -168,6 +176,7 @@ class MemoryStore(Changing):
         valid_from, valid_to   when it is true in the world, from `at` on unless given
         ttl       a lifetime, None for none, DEFAULT for the policy's by modality and kind
         depends_on   the facts this one was concluded from
+        anchors   what it is tied to (see `tie`); unless given, what its text names under the store's root
         """
         from memstore.capture.secrets import mask
 
@@ -175,6 +184,7 @@ class MemoryStore(Changing):
         said = naming.choice(Modality, modality, "modality")
         about = naming.choice(Kind, kind, "kind")
         lifetime = self.lifetimes.of(text, said, about) if isinstance(ttl, _Default) else ttl
+        seen_at, seen = self._see(text, anchors)
         with self.ledger.writing() as tx:
             pk = writing.remember(
                 tx,
@@ -192,6 +202,7 @@ class MemoryStore(Changing):
                 scope=self._scope(scope),
                 depends_on=naming.many(depends_on),
             )
+            writing.tie(tx, pk, seen_at, seen)
             (fact,) = asking.whole(tx.db, [pk])
             return asking.with_conflicts(tx.db, fact, pk)
 
@@ -227,24 +238,33 @@ class MemoryStore(Changing):
         if k < 1 or (budget is not None and budget < 1):
             raise UsageError("k and budget must be at least 1")
         wanted = [modality] if isinstance(modality, str) else list(modality or ())
-        moment = self._moment(now, as_of)
-        with self.ledger.reading() as db:
-            return answer(
-                db,
-                Question(
-                    text=query,
-                    now=moment,
-                    scopes=events.find_scopes(db, self._scopes(scope)),
-                    k=k,
-                    budget=budget,
-                    as_of=naming.micros(as_of, "as_of"),
-                    valid_at=naming.micros(valid_at, "valid_at"),
-                    modality=frozenset(naming.choice(Modality, one, "modality") for one in wanted),
-                    current_only=current_only,
-                    history=history,
-                    counter=self.counter,
-                ),
-            )
+        moment, then, true_at = (
+            self._moment(now, as_of),
+            naming.micros(as_of, "as_of"),
+            naming.micros(valid_at, "valid_at"),
+        )
+        modalities = frozenset(naming.choice(Modality, one, "modality") for one in wanted)
+
+        def ask() -> list[Recollection]:
+            with self.ledger.reading() as db:
+                return answer(
+                    db,
+                    Question(
+                        text=query,
+                        now=moment,
+                        scopes=events.find_scopes(db, self._scopes(scope)),
+                        k=k,
+                        budget=budget,
+                        as_of=then,
+                        valid_at=true_at,
+                        modality=modalities,
+                        current_only=current_only,
+                        history=history,
+                        counter=self.counter,
+                    ),
+                )
+
+        return self._fresh(ask) if then is None else ask()
 
     def context(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
 from memstore.errors import NotFound, ScopeError, UsageError
@@ -131,3 +133,11 @@ def same_scope(found: str, *named: str) -> None:
     """Raise NotFound unless a record's scope is one that the caller named."""
     if found not in named:
         raise NotFound(f"it is not in scope {', '.join(map(repr, named))}: name its scope to reach it")
+
+
+def directory(path: str | os.PathLike[str]) -> Path:
+    """A directory that exists, as an absolute path without links."""
+    found = Path(path).resolve()
+    if not found.is_dir():
+        raise UsageError(f"no directory {path}: a root is where the files are that facts are about")
+    return found

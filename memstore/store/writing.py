@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memstore.coherence import chains
@@ -21,6 +22,7 @@ from memstore.store import naming
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Claim, Extraction, Extractor
+    from memstore.coherence.snapshot import Snapshot
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=3_650_000)
@@ -122,6 +124,14 @@ def add(tx: Transaction, draft: Draft) -> int:
     return fact
 
 
+def tie(tx: Transaction, fact: int, root: Path, seen: Sequence[Snapshot]) -> None:
+    """Tie a fact to what its words name, as that was seen."""
+    if seen:
+        from memstore.coherence import ties
+
+        ties.tie(tx, fact, root, seen)
+
+
 def _origin_among(tx: Transaction, event_pks: Sequence[int], origin: str | None) -> Origin:
     """Whose words a sourced fact is: what the caller says, if one of its sources has that standing."""
     marks = ",".join("?" * len(event_pks))
@@ -152,7 +162,12 @@ def on_whose_word(tx: Transaction, event: int | None, origin: str | None) -> Ori
 
 
 def take(
-    tx: Transaction, waiting: Sequence[tuple[int, Event]], extraction: Extraction, extractor: str, lifetimes: Lifetimes
+    tx: Transaction,
+    waiting: Sequence[tuple[int, Event]],
+    extraction: Extraction,
+    extractor: str,
+    lifetimes: Lifetimes,
+    seen: Sequence[tuple[Path, list[Snapshot]]],
 ) -> tuple[int, int, int]:
     """Turn claims into facts, for those events that nobody else took meanwhile; (events, facts, corroborated)."""
     taken = {
@@ -160,13 +175,13 @@ def take(
     }
     pk_of = {event.id: pk for pk, event in waiting}
     made = corroborated = 0
-    for claim in extraction.claims:
+    for claim, (root, snapshots) in zip(extraction.claims, seen, strict=True):
         if pk_of[claim.spans[0].event_id] not in taken:
             continue
         draft = _draft(tx, claim, pk_of, extractor, lifetimes)
         same = facts.same_statement(tx, draft)
         if same is None:
-            add(tx, draft)
+            tie(tx, add(tx, draft), root, snapshots)
             made += 1
         else:
             _corroborate(tx, same, draft)
@@ -217,9 +232,17 @@ def _corroborate(tx: Transaction, fact: int, draft: Draft) -> None:
 
 
 def capture(
-    ledger: Ledger, extractor: Extractor, lifetimes: Lifetimes, scope: str, session: str | None
+    ledger: Ledger,
+    extractor: Extractor,
+    lifetimes: Lifetimes,
+    scope: str,
+    session: str | None,
+    see: Callable[[str], tuple[Path, list[Snapshot]]],
 ) -> CaptureReport:
-    """Read every waiting event once. Words are read outside the write lock and taken inside it, batch by batch."""
+    """Read every waiting event once; `see` looks at the files that a claim names.
+
+    Words and files are read outside the write lock, and taken inside it, batch by batch.
+    """
     totals = [0, 0, 0]
     skipped: Counter[str] = Counter()
     name = f"{extractor.name}/{extractor.version}"
@@ -231,12 +254,13 @@ def capture(
             taken, made, corroborated = totals
             return CaptureReport(taken, made, corroborated, skipped=dict(skipped))
         for first, batch in _by_session(waiting):
-            seen = [event for _, event in batch]
-            extraction = extractor.extract(seen, before[first])
+            read = [event for _, event in batch]
+            extraction = extractor.extract(read, before[first])
+            seen = [see(claim.text) for claim in extraction.claims]
             with ledger.writing() as tx:
-                if not events.unchanged(tx, [*before[first], *seen]):
+                if not events.unchanged(tx, [*before[first], *read]):
                     continue  # somebody forgot some of these words meanwhile: read them again as they are now
-                done = take(tx, batch, extraction, name, lifetimes)
+                done = take(tx, batch, extraction, name, lifetimes, seen)
             totals = [a + b for a, b in zip(totals, done, strict=True)]
             if done[0]:
                 skipped.update(extraction.skipped)

@@ -1,0 +1,124 @@
+"""Ties of facts to files: what each saw when it was last looked at, and the doubt that it raised.
+
+A tie is about the world as it is now, so a row is updated when what it points at moves or is confirmed; what became
+of the fact stays on record in the transitions. Only facts that can still be current are looked after.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from memstore.ledger.connection import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """One row. `lines` are 1-based and inclusive; `doubt` is the flagging that this tie raised and not yet answered."""
+
+    pk: int
+    fact: int
+    root: str
+    path: str
+    lines: tuple[int, int] | None
+    symbol: str | None
+    sha256: str
+    form: str
+    seen: str
+    blob: str | None
+    commit: str | None
+    at: int
+    doubt: int | None = None
+
+
+_SELECT = (
+    "SELECT a.pk, a.fact, r.path, a.path, a.first, a.last, a.symbol, a.sha256, a.form, a.seen, a.git_blob,"
+    " a.git_commit, a.at, a.doubt FROM anchors a JOIN roots r ON r.pk = a.root JOIN facts f ON f.pk = a.fact"
+)
+
+
+def add(tx: Transaction, tie: Tie) -> int:
+    """Write a new tie; its `pk` is ignored."""
+    tx.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (tie.root,))
+    return tx.insert(
+        "INSERT INTO anchors (fact, path, first, last, symbol, sha256, form, seen, git_blob, git_commit, at, doubt,"
+        " root) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, pk FROM roots WHERE path = ?",
+        (*_values(tie), tie.root),
+    )
+
+
+def save(tx: Transaction, tie: Tie) -> None:
+    """Write a tie back."""
+    tx.execute(
+        "UPDATE anchors SET fact = ?, path = ?, first = ?, last = ?, symbol = ?, sha256 = ?, form = ?, seen = ?,"
+        " git_blob = ?, git_commit = ?, at = ?, doubt = ? WHERE pk = ?",
+        (*_values(tie), tie.pk),
+    )
+
+
+def drop(tx: Transaction, tie: Tie) -> None:
+    """The fact no longer depends on this file."""
+    tx.execute("DELETE FROM anchors WHERE pk = ?", (tie.pk,))
+
+
+def forget(tx: Transaction, fact: int) -> None:
+    """Erase what a forgotten fact's ties saw."""
+    tx.execute("DELETE FROM anchors WHERE fact = ?", (fact,))
+
+
+def get(db: sqlite3.Connection, pk: int) -> Tie | None:
+    """The tie, if it is still there and its fact can still be current."""
+    found = db.execute(f"{_SELECT} WHERE a.pk = ? AND f.state < 2", (pk,)).fetchone()
+    return _tie(found) if found else None
+
+
+def of_facts(db: sqlite3.Connection, facts: Iterable[int]) -> list[Tie]:
+    """The ties of facts that can still be current."""
+    wanted = list(facts)
+    found: list[Tie] = []
+    for begin in range(0, len(wanted), 500):
+        part = wanted[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        rows = db.execute(f"{_SELECT} WHERE a.fact IN ({marks}) AND f.state < 2 ORDER BY a.pk", part)
+        found += [_tie(row) for row in rows]
+    return found
+
+
+def in_scopes(
+    db: sqlite3.Connection, scopes: Sequence[int], root: str | None = None, paths: Collection[str] | None = None
+) -> list[Tie]:
+    """The ties of facts in scopes that can still be current: all, or those under a root, or to some paths there."""
+    marks = ",".join("?" * len(scopes))
+    rows = db.execute(
+        f"{_SELECT} WHERE f.scope IN ({marks}) AND f.state < 2 AND (? IS NULL OR r.path = ?) ORDER BY a.pk",
+        (*scopes, root, root),
+    )
+    return [tie for tie in map(_tie, rows) if paths is None or tie.path in paths]
+
+
+def roots(db: sqlite3.Connection, scopes: Sequence[int]) -> list[str]:
+    """The directories that facts in scopes are tied to files under."""
+    marks = ",".join("?" * len(scopes))
+    return [
+        row[0]
+        for row in db.execute(
+            "SELECT DISTINCT r.path FROM anchors a JOIN roots r ON r.pk = a.root JOIN facts f ON f.pk = a.fact"
+            f" WHERE f.scope IN ({marks}) AND f.state < 2 ORDER BY r.path",
+            tuple(scopes),
+        )
+    ]
+
+
+def _values(tie: Tie) -> tuple[Any, ...]:
+    first, last = tie.lines or (None, None)
+    return (
+        tie.fact, tie.path, first, last, tie.symbol, tie.sha256, tie.form, tie.seen, tie.blob, tie.commit, tie.at,
+        tie.doubt,
+    )  # fmt: skip
+
+
+def _tie(row: Sequence[Any]) -> Tie:
+    pk, fact, root, path, first, last, *rest = row
+    return Tie(pk, fact, root, path, None if first is None else (first, last), *rest)

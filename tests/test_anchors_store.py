@@ -1,0 +1,308 @@
+"""Facts tied to files: suspect when what they saw changes or goes, live again when it is back, and always said."""
+
+from __future__ import annotations
+
+import subprocess
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from memstore import AnchorTarget, MemoryStore, Status
+from memstore.errors import AnchorRefused, NotFound, UsageError
+from memstore.ledger.connection import Ledger
+from memstore.ledger.migrations import FIRST
+
+SOURCE = """
+    def parse_header(value):
+        return value[7:]
+
+    def other():
+        return 1
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    write(folder, "src/auth/login.py", SOURCE)
+    return folder
+
+
+@pytest.fixture
+def memory(tmp_path: Path, root: Path) -> MemoryStore:
+    return MemoryStore(tmp_path / "m.db", root=root)
+
+
+def write(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(textwrap.dedent(text).lstrip())
+
+
+def change(root: Path, old: str = "value[7:]", new: str = "value[8:]", path: str = "src/auth/login.py") -> None:
+    text = (root / path).read_text()
+    assert old in text
+    (root / path).write_text(text.replace(old, new))
+
+
+class TestTying:
+    def test_a_fact_is_tied_to_what_its_words_name(self, memory) -> None:
+        fact = memory.remember("parse_header() in src/auth/login.py cuts the prefix", modality="observation")
+        (anchor,) = memory.anchors(fact)
+        assert (anchor.path, anchor.symbol, anchor.doubtful) == ("src/auth/login.py", "parse_header", False)
+
+    def test_capture_ties_what_a_turn_names(self, memory, root) -> None:
+        memory.record("We decided that parse_header() strips the prefix.", role="user", session="s")
+        memory.capture()
+        (fact,) = [f for f in memory.facts() if "parse_header" in f.text]
+        assert [a.symbol for a in memory.anchors(fact)] == ["parse_header"]
+        change(root)
+        assert memory.check_anchors().flagged == (fact.id,)
+
+    def test_the_caller_may_name_the_anchors_or_none(self, memory) -> None:
+        text = "parse_header() cuts seven characters"
+        given = memory.remember(text, modality="observation", anchors=["src/auth/login.py:1-2"], key="a")
+        none = memory.remember(text, modality="observation", anchors=[], key="b")
+        assert [a.lines for a in memory.anchors(given)] == [(1, 2)]
+        assert memory.anchors(none) == []
+        more = memory.tie(none, "src/auth/login.py", AnchorTarget("src/auth/login.py", symbol="other"))
+        assert [(a.path, a.symbol) for a in more] == [("src/auth/login.py", None), ("src/auth/login.py", "other")]
+
+    def test_what_is_not_there_or_outside_is_refused_and_nothing_is_written(self, memory, tmp_path) -> None:
+        (tmp_path / "secret.py").write_text("x = 1\n")
+        for target, error in (
+            ("no.py", NotFound),
+            ("../secret.py", AnchorRefused),
+            ("src/auth/login.py#no_such_function", NotFound),
+            ("src/auth/login.py:90-99", NotFound),
+        ):
+            with pytest.raises(error):
+                memory.remember("it is so", modality="observation", anchors=[target])
+        assert memory.facts() == []
+
+    def test_without_a_root_nothing_is_tied(self, tmp_path) -> None:
+        memory = MemoryStore(tmp_path / "m.db")
+        assert memory.anchors(memory.remember("parse_header() is fine", modality="observation")) == []
+        with pytest.raises(UsageError, match="root"):
+            memory.remember("it is so", modality="observation", anchors=["a.py"])
+
+    def test_a_store_of_the_first_schema_gains_anchors_and_keeps_its_facts(self, tmp_path, root, monkeypatch) -> None:
+        from memstore.ledger import connection, migrations
+
+        with monkeypatch.context() as old:
+            old.setattr(connection, "SCHEMA_VERSION", 1)
+            old.setattr(migrations, "ANCHORS", "")
+            before = MemoryStore(tmp_path / "old.db")
+            kept = before.remember("parse_header() is fine", modality="observation")
+            before.close()
+        ledger = Ledger(tmp_path / "old.db")
+        ledger.connection.execute("DELETE FROM _sqlite_migrations WHERE name = '0002_anchors'")
+        ledger.connection.execute("PRAGMA user_version = 1")
+        ledger.close()
+        assert "CREATE TABLE anchors" not in FIRST
+        memory = MemoryStore(tmp_path / "old.db", root=root)
+        assert memory.fact(kept).text == "parse_header() is fine"
+        assert memory.tie(kept, "src/auth/login.py#parse_header")
+        assert memory.verify() == []
+
+
+class TestFiring:
+    def test_a_change_makes_the_fact_suspect_with_reason_and_diff_everywhere(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        change(root)
+        (found,) = memory.recall("parse_header characters")
+        assert found.status is Status.SUSPECT
+        (doubt,) = found.why["doubts"]
+        assert "parse_header in src/auth/login.py changed" in doubt
+        assert "-    return value[7:]" in doubt
+        assert "+    return value[8:]" in doubt
+        assert found.why["anchors"] == {"parse_header in src/auth/login.py": "changed"}
+        assert memory.status(fact) is Status.SUSPECT
+        assert memory.explain(fact).why["doubts"] == (doubt,)
+        assert "SUSPECT" in memory.context("parse_header", budget=300)
+        assert memory.verify() == []
+
+    @pytest.mark.parametrize("how", ["recall", "check", "event", "since", "watch"])
+    def test_every_way_of_hearing_tells_the_same(self, memory, root, how) -> None:
+        subprocess.run(["git", "init", "-q", root], check=True)
+        commit(root)
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        quiet = memory.remember("other() gives one", modality="observation")
+        if how == "watch":
+            stop = threading.Event()
+            reports = memory.watch(stop=stop, settle_ms=50)
+            late = threading.Timer(0.3, change, [root])
+            late.start()
+            try:
+                assert next(r for r in reports if r.flagged).flagged == (fact.id,)
+            finally:
+                stop.set()
+        else:
+            change(root)
+        if how == "recall":
+            memory.recall("parse_header")
+        elif how == "check":
+            assert memory.check_anchors().flagged == (fact.id,)
+        elif how == "event":
+            assert memory.file_changed("src/nothing.py").checked == 0
+            assert memory.file_changed(root / "src/auth/login.py").flagged == (fact.id,)
+        elif how == "since":
+            commit(root)
+            assert memory.check_anchors(since="HEAD").checked == 0
+            assert memory.check_anchors(since="HEAD~1").flagged == (fact.id,)
+            with pytest.raises(UsageError, match="no commit"):
+                memory.check_anchors(since="v9")
+        assert memory.status(fact) is Status.SUSPECT
+        assert memory.status(quiet) is Status.LIVE
+
+    def test_it_is_doubted_once_however_often_one_looks(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        change(root)
+        for _ in range(3):
+            memory.recall("parse_header")
+            memory.check_anchors()
+        assert [t.change for t in memory.history(fact).transitions] == ["flagged"]
+
+    def test_what_is_gone_is_missing_and_what_is_restored_is_live_again(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        before = (root / "src/auth/login.py").read_text()
+        (root / "src/auth/login.py").unlink()
+        (found,) = memory.recall("parse_header")
+        assert found.status is Status.SUSPECT
+        assert "src/auth/login.py is gone" in found.why["doubts"][0]
+        write(root, "src/auth/login.py", before)
+        (found,) = memory.recall("parse_header")
+        assert found.status is Status.LIVE
+        assert "doubts" not in found.why
+        assert memory.status(fact) is Status.LIVE
+        assert [t.change for t in memory.history(fact).transitions] == ["flagged", "revalidated"]
+
+    def test_a_move_is_followed_without_doubt(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        (root / "lib").mkdir()
+        (root / "src/auth/login.py").rename(root / "lib/login.py")
+        assert memory.check_anchors().moved == (fact.id,)
+        assert memory.status(fact) is Status.LIVE
+        assert [a.path for a in memory.anchors(fact)] == ["lib/login.py"]
+        change(root, path="lib/login.py")
+        assert memory.check_anchors().flagged == (fact.id,)
+
+    def test_other_doubts_stay_when_the_file_is_back(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        memory.flag(fact, reason="a colleague doubts it")
+        change(root)
+        memory.check_anchors()
+        change(root, "value[8:]", "value[7:]")
+        memory.check_anchors()
+        assert memory.status(fact) is Status.SUSPECT
+        assert memory.explain(fact).why["doubts"] == ("a colleague doubts it",)
+
+    def test_doubt_of_a_premise_reaches_what_was_concluded_from_it_in_the_same_answer(self, memory, root) -> None:
+        premise = memory.remember("parse_header() cuts seven characters", modality="observation")
+        memory.remember("the gateway trims tokens", modality="observation", depends_on=premise)
+        change(root)
+        (found,) = memory.recall("gateway trims")
+        assert found.status is Status.SUSPECT
+        assert "rests on «parse_header() cuts seven characters»" in found.why["doubts"][0]
+
+    def test_confirming_ties_the_fact_to_the_files_as_they_are_now(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts a prefix", modality="observation")
+        change(root)
+        memory.check_anchors()
+        memory.confirm(fact)
+        assert memory.check_anchors().flagged == ()
+        assert memory.status(fact) is Status.LIVE
+        change(root, "value[8:]", "value[9:]")
+        assert memory.check_anchors().flagged == (fact.id,)
+        (root / "src/auth/login.py").unlink()
+        memory.confirm(fact, reason="it holds in the new service too")
+        assert memory.anchors(fact) == []
+        assert memory.status(fact) is Status.LIVE
+
+    def test_what_is_superseded_or_asked_as_of_the_past_is_not_looked_at(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        then = memory.ledger.clock()
+        memory.supersede(fact, memory.remember("it cuts eight", modality="observation"), reason="corrected")
+        change(root)
+        assert memory.check_anchors().checked == 0
+        (found,) = memory.recall("parse_header characters", as_of=then)
+        assert found.status is Status.LIVE
+
+
+class TestUnderFailure:
+    def test_a_recall_tells_its_doubt_while_another_process_writes(self, memory, root, tmp_path) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        change(root)
+        other = MemoryStore(tmp_path / "m.db")
+        held, release = threading.Event(), threading.Event()
+
+        def write_slowly() -> None:
+            with other.transaction():
+                other.remember("busy", modality="observation")
+                held.set()
+                release.wait(20)
+
+        writer = threading.Thread(target=write_slowly)
+        writer.start()
+        assert held.wait(20)
+        try:
+            (found,) = memory.recall("parse_header")
+            assert found.status is Status.SUSPECT
+            assert "changed" in found.why["doubts"][0]
+            assert memory.status(fact) is Status.LIVE  # not recorded yet
+        finally:
+            release.set()
+            writer.join()
+        memory.recall("parse_header")
+        assert memory.status(fact) is Status.SUSPECT
+
+    def test_a_root_that_is_not_here_says_so_and_doubts_nothing(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        root.rename(root.with_name("elsewhere"))
+        report = memory.check_anchors()
+        assert report.flagged == ()
+        assert "is not here" in report.unreadable[0]
+        assert memory.status(fact) is Status.LIVE
+        (found,) = memory.recall("parse_header")
+        assert list(found.why["anchors"].values()) == ["unreadable"]
+
+    def test_what_was_not_looked_at_in_time_says_so(self, memory, monkeypatch) -> None:
+        memory.remember("parse_header() cuts seven characters", modality="observation")
+        monkeypatch.setattr("memstore.store.tending.RECALL_SECONDS", 0.0)
+        (found,) = memory.recall("parse_header")
+        assert list(found.why["anchors"].values()) == ["not looked at"]
+        assert memory.check_anchors(seconds=0).unchecked == 1
+
+    def test_a_watcher_and_a_check_stay_inside_the_scope(self, memory, root) -> None:
+        memory.remember("parse_header() cuts seven characters", modality="observation", scope="acme")
+        change(root)
+        assert memory.check_anchors().checked == 0
+        assert len(memory.check_anchors(scope="acme").flagged) == 1
+
+    def test_forgetting_erases_what_the_anchors_saw(self, memory, root, tmp_path) -> None:
+        change(root, "value[7:]", "xyzzy_plugh")
+        fact = memory.remember("parse_header() is odd", modality="observation")
+        change(root, "xyzzy_plugh", "frobozz_magic")
+        memory.check_anchors()
+        memory.forget(fact)
+        for file in tmp_path.glob("m.db*"):
+            content = file.read_bytes()
+            assert b"xyzzy_plugh" not in content
+            assert b"frobozz_magic" not in content
+        assert memory.verify() == []
+
+    def test_secrets_in_files_are_not_kept(self, memory, root, tmp_path) -> None:
+        token = "ghp_" + "a1B2" * 9
+        write(root, "settings.py", f'TOKEN = "{token}"\n')
+        memory.remember("settings.py holds the token", modality="observation")
+        (root / "settings.py").write_text(f'TOKEN = "{token}" + "x"\n')
+        assert memory.check_anchors().flagged
+        for file in tmp_path.glob("m.db*"):
+            assert token.encode() not in file.read_bytes()
+
+
+def commit(root: Path) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", root, "add", "-A"], check=True)
+    subprocess.run(["git", "-C", root, *identity, "commit", "-q", "-m", "x"], check=True)
