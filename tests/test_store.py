@@ -243,3 +243,37 @@ class TestTransactions:
             memory.remember("one", modality="decision")
             memory.remember("two", modality="decision")
         assert memory.stats()["facts"] == 2
+
+
+class TestFactsAreListed:
+    def test_narrowed_by_source_key_modality_status_and_number(self, tmp_path):
+        with MemoryStore(tmp_path / "memory.db") as store:
+            turn = store.record("We use Redis. We could use Kafka.", role="user", session="s1")
+            decision = store.remember("We use Redis.", modality="decision", source=turn)
+            option = store.remember("We could use Kafka.", modality="option_considered", source=turn)
+            keyed = store.remember("Codes are base62.", modality="decision", key="codes/form")
+            store.retract(option, reason="no")
+            store.flag(keyed, reason="the file changed")
+
+            def ids(**narrowed):
+                return [fact.id for fact in store.facts(**narrowed)]
+
+            assert ids() == [decision.id, option.id, keyed.id]
+            assert ids(source=turn) == [decision.id, option.id]
+            assert ids(key_prefix="codes/") == [keyed.id]
+            assert ids(modality="decision") == [decision.id, keyed.id]
+            assert ids(status="live") == [decision.id]
+            assert ids(status="suspect") == [keyed.id]
+            assert ids(status="retracted") == [option.id]
+            assert ids(newest=2) == [option.id, keyed.id]
+            assert ids(scope="elsewhere") == []
+
+    def test_the_status_listed_is_the_one_each_fact_has(self, tmp_path):
+        now = datetime(2026, 3, 1, tzinfo=UTC)
+        with MemoryStore(tmp_path / "memory.db", clock=lambda: now) as store:
+            for days in (1, 30):
+                store.remember(f"Lives {days}.", modality="observation", ttl=timedelta(days=days))
+            for moment in (now, now + timedelta(days=2), now + timedelta(days=60)):
+                for status in ("live", "expired"):
+                    listed = {f.id for f in store.facts(status=status, now=moment)}
+                    assert listed == {f.id for f in store.facts() if store.status(f, now=moment) == status}

@@ -20,7 +20,7 @@ from memstore.errors import NotFound
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import State, Step, derive
 from memstore.ledger.times import from_micros, optional
-from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance
+from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance, Status
 
 _NOT_WORDS = re.compile(r"[^\w]+")
 
@@ -258,11 +258,51 @@ def by_key(db: sqlite3.Connection, scopes: Sequence[int], key: str) -> list[int]
     return [row[0] for row in found]
 
 
-def in_scopes(db: sqlite3.Connection, scopes: Sequence[int]) -> list[int]:
-    """Every fact in the scopes that was not forgotten, oldest first."""
-    marks = ",".join("?" * len(scopes))
-    found = db.execute(f"SELECT pk FROM facts WHERE scope IN ({marks}) AND state < 4 ORDER BY pk", tuple(scopes))
-    return [row[0] for row in found]
+def select(
+    db: sqlite3.Connection,
+    scopes: Sequence[int],
+    *,
+    event: int | None = None,
+    key_prefix: str | None = None,
+    modality: Modality | None = None,
+    status: Status | None = None,
+    now: int = 0,
+    newest: int | None = None,
+) -> list[int]:
+    """Every fact in the scopes that was not forgotten, oldest first, narrowed by what is given.
+
+    `event`: drawn from it. `status`: at `now`. `newest`: only the last so many of them.
+    """
+    states, expiry = _STANDS[status]
+    where = [f"scope IN ({','.join('?' * len(scopes))})", states]
+    values: list[object] = list(scopes)
+    if event is not None:
+        where.append("pk IN (SELECT fact FROM provenance WHERE event = ?)")
+        values.append(event)
+    if key_prefix is not None:
+        where.append("key >= ? AND key < ?")
+        values += [key_prefix, key_prefix + "\U0010ffff"]
+    if modality is not None:
+        where.append("modality = ?")
+        values.append(modality.value)
+    if expiry:
+        where.append(expiry)
+        values.append(now)
+    values.append(-1 if newest is None else newest)
+    found = db.execute(f"SELECT pk FROM facts WHERE {' AND '.join(where)} ORDER BY pk DESC LIMIT ?", values)
+    return [row[0] for row in found][::-1]
+
+
+#: For each status, the states that may have it and what the clock adds.
+_STANDS = {
+    None: ("state < 4", None),
+    Status.LIVE: ("state = 0", "(expires_at IS NULL OR expires_at > ?)"),
+    Status.SUSPECT: ("state = 1", "(expires_at IS NULL OR expires_at > ?)"),
+    Status.EXPIRED: ("state < 2", "expires_at <= ?"),
+    Status.SUPERSEDED: ("state = 2", None),
+    Status.RETRACTED: ("state = 3", None),
+    Status.FORGOTTEN: ("state = 4", None),
+}
 
 
 def same_statement(tx: Transaction, draft: Draft) -> int | None:

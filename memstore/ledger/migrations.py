@@ -72,6 +72,7 @@ CREATE TABLE facts (
 );
 CREATE INDEX facts_by_key ON facts (scope, key) WHERE key IS NOT NULL;
 CREATE INDEX facts_by_digest ON facts (digest) WHERE state < 2;
+CREATE INDEX facts_in_doubt ON facts (scope) WHERE state = 1;
 
 -- The words a fact was derived from. `since` is the transition that added a later pointer (a corroboration).
 CREATE TABLE provenance (

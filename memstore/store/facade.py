@@ -310,11 +310,42 @@ class MemoryStore(Changing, Tending):
             naming.same_scope(found.scope, *self._scopes(scope))
             return found
 
-    def facts(self, *, scope: Scopes = None, as_of: datetime | None = None) -> list[Fact]:
-        """Every fact in the scope that is not forgotten, whatever its status, oldest first."""
+    def facts(
+        self,
+        *,
+        source: Event | str | None = None,
+        key_prefix: str | None = None,
+        modality: str | None = None,
+        status: str | None = None,
+        newest: int | None = None,
+        now: datetime | None = None,
+        as_of: datetime | None = None,
+        scope: Scopes = None,
+    ) -> list[Fact]:
+        """Every fact in the scope that is not forgotten, oldest first, narrowed by what is given.
+
+        source       drawn from this event
+        key_prefix   under a key that begins so
+        status       where it stands at `now`; not together with `as_of`
+        newest       only the last so many
+        """
+        if as_of is not None and status is not None:
+            raise UsageError("ask for a status or as_of, not both: `status(fact, as_of=...)` tells one fact's")
+        if newest is not None and newest < 0:
+            raise UsageError(f"newest is a number of facts, not {newest}")
         moment = naming.micros(as_of, "as_of")
         with self.ledger.reading() as db:
-            return asking.whole(db, facts.in_scopes(db, list(events.find_scopes(db, self._scopes(scope)))), moment)
+            pks = facts.select(
+                db,
+                list(events.find_scopes(db, self._scopes(scope))),
+                event=None if source is None else naming.event_among(db, source, self._scopes(scope)),
+                key_prefix=key_prefix,
+                modality=None if modality is None else naming.choice(Modality, modality, "modality"),
+                status=None if status is None else naming.choice(Status, status, "status"),
+                now=self._moment(now, as_of),
+                newest=newest,
+            )
+            return asking.whole(db, pks, moment)
 
     def status(
         self, fact: FactLike, *, now: datetime | None = None, as_of: datetime | None = None, scope: Scopes = None

@@ -89,6 +89,13 @@ def fact_pks(db: sqlite3.Connection, named: FactLike | Iterable[FactLike], scope
     return facts.pks_of(db, list(dict.fromkeys(ids)), list(events.find_scopes(db, sorted(reach))))
 
 
+def event_among(db: sqlite3.Connection, event: Event | str, scopes: Sequence[str]) -> int:
+    """The key of an event in one of the scopes named."""
+    event_id = event.id if isinstance(event, Event) else event
+    same_scope(events.get(db, event_id).scope, *scopes)
+    return events.pk_of(db, event_id)
+
+
 def event_pk(db: sqlite3.Connection, event: Event | str, scope: str) -> int:
     """The key of an event in a scope. Raises ScopeError for one that belongs to another."""
     event_id = event.id if isinstance(event, Event) else name(event, "an event's id")
