@@ -33,7 +33,7 @@ from evals.datasets import (
 from evals.datasets.catalogue import inventory
 from evals.datasets.chains import Chains, deal
 from evals.datasets.files import locate, read_jsonl, utc
-from evals.datasets.phrases import contains_phrase, mentions
+from evals.datasets.phrases import asserts, contains_phrase, says
 from evals.model import DataMissing, Edge, EvalError, Sample, Turn
 from evals.tasks import TASKS
 
@@ -160,10 +160,15 @@ class TestStateBench:
         for sample in statebench.load(DATA):
             known = turns(sample)
             for edge in (item for item in sample.items if isinstance(item, Edge)):
-                assert all(known[ref].at <= edge.at for ref in edge.old)
-                assert not set(edge.old) & set(edge.new)
-                # Beside the superseded write itself: turns of an earlier moment only.
-                assert all(known[ref].at < edge.at for ref in edge.old[1:])
+                [old], [new] = edge.old, edge.new
+                assert known[old].at <= edge.at
+                # A correction that cites the old value stands at the moment of the declaration, a copy before it.
+                assert known[old].key or known[old].at < known[new].at
+
+    def test_items_come_in_order_of_time_even_where_the_file_lists_them_otherwise(self) -> None:
+        for sample in statebench.load(DATA):
+            times = [item.at for item in sample.items]
+            assert times == sorted(times)
 
     def test_a_template_is_what_remains_without_names_and_numbers(self) -> None:
         one = statebench.template("What's our committed deadline for the Data Migration project?")
@@ -186,12 +191,18 @@ class TestPhrases:
             ("We no longer use Kafka. Kafka it was.", "Kafka", True),
             ("There was no impact.", "no impact", True),
             ("Use Redis instead of Kafka.", "Kafka", False),
+            ("[INVALIDATED] Original conclusion: ship on Friday", "Friday", False),
+            ("The plan 'ship on Friday' was based on incorrect information.", "Friday", False),
             ("It is the sync\nissue.", "sync issue", True),
             ("root cause: cache", "database|cache", True),
         ],
     )
-    def test_a_mention_is_whole_words_outside_a_negation(self, text: str, phrase: str, said: bool) -> None:
-        assert mentions(text, phrase) is said
+    def test_asserting_is_whole_words_outside_negation_and_retraction(self, text: str, phrase: str, said: bool) -> None:
+        assert asserts(text, phrase) is said
+
+    def test_saying_is_whole_words_only(self) -> None:
+        assert says("We are not using Kafka.", "Kafka")
+        assert not says("We have 12 weeks.", "2 weeks")
 
     @pytest.mark.parametrize(
         ("text", "phrase", "said"),
@@ -568,9 +579,10 @@ class TestAttacks:
             known = turns(sample)
             for probe in sample.probes:
                 assert {known[ref].role for ref in probe.expect["hostile"]} == {"tool"}
-                for rule in probe.expect.get("current", ()):
-                    assert known[rule].role == "user"
-                    assert all(known[rule].at < known[ref].at for ref in probe.expect["hostile"])
+                if "rule" in probe.expect:
+                    rule = known[probe.expect["rule"]]
+                    assert rule.role == "user"
+                    assert all(rule.at < known[ref].at for ref in probe.expect["hostile"])
 
 
 class TestStalePath:

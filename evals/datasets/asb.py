@@ -71,7 +71,7 @@ def _sample(
     now = START + timedelta(days=1)
     for number, attack in enumerate(attacks):
         rule = f"rule-{number}"
-        expect = {"evidence": [rule], "current": [rule], "stale": [hostile[number]], "hostile": hostile}
+        expect = {"evidence": [rule], "rule": rule, "attack": hostile[number], "hostile": hostile}
         query = Query(f"May we use {attack['Attacker Tool']}?", now, k=5)
         probes.append(Probe(f"{agent}/{number}", query, expect, str(attack["Attack Type"]).split()[0].lower()))
     for number, task in enumerate(tasks):

@@ -32,6 +32,10 @@ class Chains:
         """The documents at the live ends of its chain, by distance; a document never replaced is its own."""
         return {new: depth for new, depth in self.after(document).items() if not self.successors.get(new)}
 
+    def replaced(self, document: int) -> list[int]:
+        """What no longer holds of its family; a branch that ended elsewhere may still do."""
+        return sorted(other for other in self.family(document) if self.successors.get(other))
+
     def family(self, document: int) -> set[int]:
         """All documents connected with this one through replacements, in either direction."""
         seen, edge = {document}, [document]

@@ -3,7 +3,7 @@
 Every item is a line of a register, as the editors committed it: a proposal is registered, its status is set, it is
 declared to replace another. The day of the commit is when it became known (recorded time); the `Created` header is
 when the proposal came into the world (valid time), mostly earlier. Questions about a date mean what was known then.
-Registers are keyed, so status lines carry a key; a replacement is an `Edge`, and stands in the words of its line.
+Registers are keyed, so every line carries a key; a replacement is an `Edge`, and stands in the words of its line.
 
 Probes: the current status, the status on a past date (between two changes), the proposal at the end of a chain; and,
 as a control, a date before anything was registered, when nothing was known.
@@ -104,18 +104,19 @@ def _sample(block: list[int], register: _Register, chains: Chains) -> Sample:
 def _lines(pep: int, register: _Register) -> Iterable[Turn]:
     row, changes = register.peps[pep], register.statuses[pep]
     about = f" {row['abstract']}" if row.get("abstract") else ""
-    yield _turn(_ref(pep), f"PEP {pep}: {row['title']}. Created {row['created']}.{about}", changes[0][0])
+    text = f"PEP {pep}: {row['title']}. Created {row['created']}.{about}"
+    yield _turn(_ref(pep), text, changes[0][0], key=f"pep-{pep}")
     for number, (at, status) in enumerate(changes):
         text = f"The status of PEP {pep} ({row['title']}) is {status}."
         yield _turn(_status_ref(pep, number), text, at, key=f"pep-{pep}/status")
 
 
 def _replacement(old: int, new: int, at: datetime) -> Iterable[Item]:
-    yield _turn(f"{_ref(new)}/replaces/{old}", f"PEP {new} replaces PEP {old}.", at)
+    yield _turn(f"{_ref(new)}/replaces/{old}", f"PEP {new} replaces PEP {old}.", at, key=f"pep-{new}/replaces/{old}")
     yield Edge("supersedes", (_ref(old),), (_ref(new),), at, f"PEP {new} replaces PEP {old}")
 
 
-def _turn(ref: str, text: str, at: datetime, key: str | None = None) -> Turn:
+def _turn(ref: str, text: str, at: datetime, key: str) -> Turn:
     # A register states what is the case; that is so for every line and no gold.
     return Turn(ref, "register", "document", text, at, origin="document", modality="observation", key=key)
 
@@ -175,7 +176,7 @@ def _head_probe(pep: int, register: _Register, chains: Chains) -> Probe:
     expect = {
         "evidence": current,
         "current": current,
-        "stale": [_ref(other) for other in sorted(chains.family(pep) - set(heads))],
+        "stale": [_ref(other) for other in chains.replaced(pep)],
         "answer": ", ".join(f"PEP {head}" for head in sorted(heads)),
         "asks": "head",
         "depth": max(heads.values(), default=0),

@@ -1,9 +1,9 @@
 """RFCs: which document is in force in place of another, now and on a past date, over the RFC Editor's index.
 
-`Obsoletes` replaces: the old document is no longer in force. `Updates` adds to, without replacing: a document that was
-only updated still holds, and a memory that retires it over-invalidates. Both are declared in the words of the newer
-document, as they are in its header, and as an `Edge`. Dates are months: a document is known from the first of its
-month. Chains run up to 26 replacements deep.
+`Obsoletes` replaces: the old document is no longer in force. `Updates` adds to, without replacing: a document that
+was only updated still holds, and a memory that retires it over-invalidates. Both are declared in the words of the
+newer document, as they are in its header, and as an `Edge`; entries are keyed by number, as an index is. Dates are
+months: a document is known from the first of its month. Chains run up to 26 replacements deep.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def _turn(row: Mapping[str, Any]) -> Turn:
         if row[field]
     ]
     text = f"RFC {row['rfc']}: {row['title']}. {_date(row):%B %Y}.{''.join(relations)}"
-    return Turn(_ref(row), "index", "document", text, _date(row), origin="document", modality="observation")
+    key = f"rfc-{row['rfc']}"
+    return Turn(_ref(row), "index", "document", text, _date(row), origin="document", modality="observation", key=key)
 
 
 def _edge(relation: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Edge:
@@ -106,7 +107,7 @@ def _chain_probes(
     gold = {
         "evidence": current,
         "current": current,
-        "stale": [f"rfc-{other:04}" for other in sorted(family - set(heads))],
+        "stale": [f"rfc-{other:04}" for other in chains.replaced(row["rfc"])],
         "answer": ", ".join(f"RFC {head}" for head in sorted(heads)),
     }
     named = f'RFC {row["rfc"]}, "{row["title"]}"'

@@ -4,8 +4,8 @@ Everything the benchmark gives to a system becomes an item: the state at the sta
 `supersession` event declares becomes an `Edge`, and a write carries its `key`; with `declared=False` both are withheld
 while every word stays, so that the two variants ask the same questions of the same text.
 
-A declaration speaks of a statement, not of one copy of it: `Edge.old` names the superseded write and the earlier
-turns that state its value word for word.
+A declaration speaks of a statement, not of one copy of it: there is an `Edge` for the superseded write and for each
+earlier turn that states its value word for word.
 
 Traps: the timelines come from templates (clusters are track × template, not timelines); required phrases may occur
 nowhere in the timeline; forbidden ones may never have been said, or be required as well. See `evals.datasets.phrases`.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.datasets.files import Source, locate, read_jsonl, utc, wrong_format
-from evals.datasets.phrases import mentions
+from evals.datasets.phrases import asserts, says
 from evals.model import Edge, Item, Probe, Query, Sample, Turn
 
 SOURCE = Source(
@@ -71,11 +71,13 @@ def _sample(row: Mapping[str, Any], declared: bool) -> Sample:
             probes.append(_probe(f"{row['id']}/{len(probes)}", row["track"], event, builder.items))
         else:
             builder.add(event)
+    # Some state writes are listed after turns that they precede in time.
+    items = sorted(builder.items, key=lambda item: item.at)
     first = next((event["prompt"] for event in row["events"] if event["type"] == "query"), "")
     return Sample(
         id=str(row["id"]),
         cluster=f"{row['track']}: {template(first)}",
-        items=tuple(builder.items),
+        items=tuple(items),
         probes=tuple(probes),
         extras={"track": row["track"], "declared": declared},
     )
@@ -118,7 +120,9 @@ class _Timeline:
             for item in self.items
             if isinstance(item, Turn) and item.at < new.at and item.ref not in (old.ref, new.ref) and value in item.text
         ]
-        self.items.append(Edge("supersedes", (old.ref, *copies), (new.ref,), new.at, "declared by a state write"))
+        # One declaration each: where a memory refuses one, the others still hold.
+        for ref in (old.ref, *copies):
+            self.items.append(Edge("supersedes", (ref,), (new.ref,), new.at, "declared by a state write"))
 
     def _write(self, write: Mapping[str, Any], at: str) -> Turn:
         value, key = str(write["value"]), str(write["key"])
@@ -143,8 +147,8 @@ def _probe(name: str, track: str, event: Mapping[str, Any], items: list[Item]) -
     turns = [item for item in items if isinstance(item, Turn)]
     right, wrong = [], []
     for turn in turns:
-        holds = any(mentions(turn.text, phrase) for phrase in required)
-        violates = any(mentions(turn.text, phrase) for phrase in forbidden if phrase not in required)
+        holds = any(says(turn.text, phrase) for phrase in required)
+        violates = any(asserts(turn.text, phrase) for phrase in forbidden if phrase not in required)
         if holds and not violates:
             right.append(turn.ref)
         elif violates and not holds:

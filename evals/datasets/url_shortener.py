@@ -19,9 +19,9 @@ from evals.model import Probe, Query, Sample, Turn
 
 REDIS = "Let's use Redis for storage."
 BASE62 = "We'll generate the short codes in base62."
-TTL = "Every link gets a 30-day TTL."
+TTL = "We'll give every link a 30-day TTL."
 HEDGE = "We could refresh the TTL on each access."
-REVERSAL = "Every link gets a 90-day TTL, not 30."
+REVERSAL = "We'll give every link a 90-day TTL instead of 30."
 BUILD = "The build passes this morning."
 CONFIRMED = "We keep Redis for storage."
 
@@ -58,14 +58,14 @@ A small service: one endpoint to shorten an address, one to redirect. Keep it bo
 - {HEDGE} Not sure it is worth the extra write, so leave it open for now.
 
 ## Working here
-- Run `make test` before every commit; the suite needs a Redis on the default port.
+- Run `make test` before every commit; the suite needs Redis on the default port.
 - Handlers live in `app/handlers.py`, the storage layer in `app/store.py`, codes in `app/codes.py`.
 - Handlers never talk to Redis themselves: they go through `app/store.py`, so tests can swap it.
 - A code that is unknown, or has expired, answers 404, never a redirect home.
-- Only http and https addresses are accepted; everything else answers 400.
+- Only http and https addresses are accepted; anything else answers 400.
 - Log the code, never the address behind it; addresses can hold private tokens.
 - Settings come from the environment, with defaults in `app/settings.py`.
-- Ask before adding any dependency.
+- Ask before adding a dependency.
 """
 CLAUDE_MD_LATER = CLAUDE_MD.replace(f"- {TTL}\n", f"- {REVERSAL}\n")
 
@@ -88,10 +88,13 @@ SECOND_SESSION = _turns("second", datetime(2025, 3, 10, 9, tzinfo=UTC), SECOND)
 def _published() -> Sample:
     now = datetime(2025, 3, 4, 9, tzinfo=UTC)
     probes = (
-        _asks("storage", "What do we store the links in?", now, ["r3"], REDIS, "decision"),
+        _asks("storage", "What do we use for storage?", now, ["r3"], REDIS, "decision"),
         _asks("codes", "How are the short codes made?", now, ["r5"], BASE62, "decision"),
-        _asks("ttl", "How long does a link live?", now, ["r7"], TTL, "decision"),
+        _asks("ttl", "Which TTL does a link get?", now, ["r7"], TTL, "decision"),
         _asks("hedge", "Is the TTL refreshed on each access?", now, ["r9"], HEDGE, "option_considered"),
+        # The same, asked without a word that was said: what only a semantic search can find.
+        _asks("storage_paraphrased", "Where are the addresses kept?", now, ["r3"], REDIS, None, "paraphrase"),
+        _asks("ttl_paraphrased", "After how many days is an entry gone?", now, ["r7"], TTL, None, "paraphrase"),
         _never_said("region", "Which cloud region does it run in?", now),
         _asks("last_turn", "What was said last?", now, ["r10"], FIRST[-1][2], None, "control_last_turn"),
     )
@@ -103,10 +106,10 @@ def _two_sessions() -> Sample:
     between = datetime(2025, 3, 6, 9, tzinfo=UTC)
     changed = {"current": ["s3"], "stale": ["r7"]}
     probes = (
-        _asks("reversal", "How long does a link live?", now, ["s3"], REVERSAL, "decision", "reversal", **changed),
+        _asks("reversal", "Which TTL does a link get?", now, ["s3"], REVERSAL, "decision", "reversal", **changed),
         _asks(
             "as_of",
-            "How long did a link live before we changed it?",
+            "Which TTL did a link get before we changed it?",
             now,
             ["r7"],
             TTL,
@@ -117,9 +120,7 @@ def _two_sessions() -> Sample:
             stale=["s3"],
             asks="as_of",
         ),
-        _asks(
-            "confirmed", "What do we store the links in?", now, ["r3", "s5"], CONFIRMED, "decision", live=["r3", "s5"]
-        ),
+        _asks("confirmed", "What do we use for storage?", now, ["r3", "s5"], CONFIRMED, "decision", live=["r3", "s5"]),
         _asks("hedge", "Is the TTL refreshed on each access?", now, ["r9"], HEDGE, "option_considered", live=["r9"]),
         # A week later nobody knows whether the build passes: given as current, this morning's news is stale.
         Probe(

@@ -14,5 +14,6 @@ None means unscored (no gold, or nothing to judge), which is never 0. A scorer r
 | `must_mention`, `must_not_mention` | phrases |
 | `answer`, `options`, `rubric` | the published answer, and what it is chosen from or judged by |
 | `answerable` | False where nothing that was said answers the question |
-| `hostile`, `suspect` | refs of poisoned items; refs whose source has changed under them |
+| `hostile`; `rule`, `attack` | refs of poisoned items; the user's rule and the attack on it |
+| `suspect`, `sound` | refs of items whose file is gone, or still there |
 """

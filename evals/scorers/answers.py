@@ -7,7 +7,7 @@ the one with most of its words in what came back; a weak reader, fixed and the s
 
 from __future__ import annotations
 
-from evals.datasets.phrases import stands_in
+from evals.datasets.phrases import says
 from evals.model import Answer, Probe, Sample
 from evals.scorers.source import words
 
@@ -19,9 +19,7 @@ class AnswerInContext:
         accepted = probe.expect.get("answers") or ()
         if not accepted or answer.error:
             return {}
-        return {
-            "answer/in_context": float(any(stands_in(item.text, one) for item in answer.recalled for one in accepted))
-        }
+        return {"answer/in_context": float(any(says(item.text, one) for item in answer.recalled for one in accepted))}
 
 
 class ChoiceByOverlap:

@@ -2,8 +2,10 @@
 
 `retrieval/recall_any@k` asks for one of them among the first k, `retrieval/recall_all@k` for every one: the two are
 never mixed. k counts distinct source items in the order they came back, so that one recollection that names the whole
-conversation uses up the ranks it claims. Unscored where a question has no evidence, where the arm does not rank, and
-where the haystack holds no more than k items, as any order would then do.
+conversation uses up the ranks it claims. `retrieval/recall_any@500tok` cuts at a number of tokens instead (characters
+÷ 4): arms that bring back sentences and arms that bring back whole turns are compared at what a reader pays. Unscored
+where a question has no evidence, where the arm does not rank, and where the haystack holds no more than k items, as
+any order would then do.
 """
 
 from __future__ import annotations
@@ -11,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evals.model import Answer, Probe, Sample, Turn
+from evals.scorers.cost import tokens
 from evals.scorers.source import attributed, turns
 
 
 class EvidenceRecall:
     name = "retrieval"
 
-    def __init__(self, ks: Sequence[int] = (1, 5, 10)) -> None:
+    def __init__(self, ks: Sequence[int] = (1, 5, 10), budgets: Sequence[int] = ()) -> None:
         self.ks = tuple(ks)
+        self.budgets = tuple(budgets)
 
     def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
         scores: dict[str, float | None] = {f"{self.name}/recall_any@{k}": None for k in self.ks}
@@ -34,9 +38,24 @@ class EvidenceRecall:
                 found = evidence & set(ranking[:k])
                 scores[f"{self.name}/recall_any@{k}"] = float(bool(found))
                 scores[f"{self.name}/recall_all@{k}"] = float(found == evidence)
+        for budget in self.budgets:
+            found = evidence & set(affordable(answer, sample, budget))
+            scores[f"{self.name}/recall_any@{budget}tok"] = float(bool(found))
         ranks = [rank for rank, ref in enumerate(ranking, 1) if ref in evidence]
         scores[f"{self.name}/mrr"] = 1 / ranks[0] if ranks else 0.0
         return scores
+
+
+def affordable(answer: Answer, sample: Sample, budget: int) -> list[str]:
+    """The source items of the leading recollections that fit into a budget of tokens, up to the first that does not."""
+    refs: list[str] = []
+    spent = 0
+    for item, of in attributed(answer, sample):
+        spent += tokens(item.text)
+        if spent > budget:
+            break
+        refs += of
+    return refs
 
 
 class SessionRecall:

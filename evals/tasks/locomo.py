@@ -12,7 +12,7 @@ TASK = Task(
     name="locomo",
     title="LoCoMo, evidence recall",
     load=load,
-    scorers=(EvidenceRecall(ks=(1, 5, 10)), VerbatimFidelity(), Provenance(), Unanswerable(), Cost()),
+    scorers=(EvidenceRecall(ks=(1, 5, 10), budgets=(500,)), VerbatimFidelity(), Provenance(), Unanswerable(), Cost()),
     headline=("retrieval/recall_any@5", "retrieval/recall_any@10", "retrieval/recall_all@10", "tokens/recalled"),
     lower_is_better=frozenset({"tokens/recalled"}),
     controls=("adversarial",),

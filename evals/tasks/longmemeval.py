@@ -22,7 +22,7 @@ TASK = Task(
     load=load,
     scorers=(
         OfficialRetrieval(),
-        EvidenceRecall(ks=(5, 10)),
+        EvidenceRecall(ks=(5, 10), budgets=(500, 2000)),
         SessionRecall(ks=(5,)),
         Staleness(),
         VerbatimFidelity(),

@@ -17,7 +17,7 @@ TASK = Task(
     lower_is_better=frozenset({"staleness/stale_first", "staleness/resurrected", "staleness/over_invalidated"}),
     controls=("control_before_known",),
     licence="public domain / CC0-1.0",
-    note="A date in a question means what was known then: the day of the commit, not the Created header. Status lines "
+    note="A date in a question means what was known then: the day of the commit, not the Created header. Lines "
     "are keyed, as a register is, and replacements are declared; both reach every arm. Before a proposal was "
     "registered nothing was known of it: what comes back as current then is from the future.",
 )

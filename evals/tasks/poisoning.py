@@ -8,7 +8,6 @@ from evals.scorers.cost import Cost
 from evals.scorers.poisoning import Poisoning
 from evals.scorers.provenance import Provenance
 from evals.scorers.retrieval import EvidenceRecall
-from evals.scorers.staleness import Staleness
 
 
 def load(data: Path, limit: int | None = None) -> list[Sample]:
@@ -29,11 +28,9 @@ TASK = Task(
     name="poisoning",
     title="Attacks through tools (ASB, AgentDojo)",
     load=load,
-    scorers=(Poisoning(), Staleness(), EvidenceRecall(ks=(1, 5)), Provenance(), Cost()),
-    headline=("poison/unmarked", "poison/binding", "staleness/current_first", "retrieval/recall_any@5"),
-    lower_is_better=frozenset(
-        {"poison/recalled", "poison/unmarked", "poison/binding", "staleness/stale_first", "staleness/resurrected"}
-    ),
+    scorers=(Poisoning(), EvidenceRecall(ks=(1, 5)), Provenance(), Cost()),
+    headline=("poison/unmarked", "poison/binding", "poison/outranks", "retrieval/recall_any@5"),
+    lower_is_better=frozenset({"poison/recalled", "poison/unmarked", "poison/binding", "poison/outranks"}),
     controls=("control_own_task", "control_own_rule"),
     licence="MIT",
     note="Attack texts and tasks are the benchmarks'; the user's rules and the order of events are this harness's. "
