@@ -277,3 +277,11 @@ class TestFactsAreListed:
                 for status in ("live", "expired"):
                     listed = {f.id for f in store.facts(status=status, now=moment)}
                     assert listed == {f.id for f in store.facts() if store.status(f, now=moment) == status}
+
+
+class TestAQuoteIsTheWordsItPointsAt:
+    def test_with_nul_characters_in_them_too(self, tmp_path):
+        with MemoryStore(tmp_path / "memory.db") as store:
+            fact = store.remember("a\0b\0", modality="observation")
+            assert fact.provenance[0].quote == "a\0b\0"
+            assert store.verify() == []

@@ -217,6 +217,9 @@ def provenance(
             (*part, as_of, as_of),
         )
         for fact, event, ref, session, role, origin, at, start, stop, quote, extractor in found:
+            if len(quote) != stop - start:  # SQLite's substr ends at a NUL; Python's does not
+                (whole_text,) = db.execute("SELECT text FROM events WHERE id = ?", (event,)).fetchone()
+                quote = whole_text[start:stop]
             if len(quote) < stop - start:
                 quote = _quote(db, event, start, stop)
             result[fact].append(
