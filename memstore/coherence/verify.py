@@ -93,7 +93,7 @@ def _row(row: facts.Row, digest: int | None, seal: int, key_seal: int | None) ->
     if facts.key_seal(row.id, row.key) != key_seal:
         yield Problem("key", row.id, "the fact's key is not what was written")
     times = (row.said_at, row.recorded_at, row.valid_from, row.valid_to, row.ttl, row.probability)
-    if facts.seal(row.id, row.text, row.modality, row.kind, row.origin, *times) != seal:
+    if facts.seal(row.id, row.text, row.modality.value, row.kind.value, row.origin.value, *times) != seal:
         yield Problem("fact", row.id, "a column that never changes was changed: wording, class, origin or times")
 
 

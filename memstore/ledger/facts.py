@@ -23,6 +23,8 @@ from memstore.ledger.times import from_micros, optional
 from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance, Status
 
 _NOT_WORDS = re.compile(r"[^\w]+")
+_ASCII_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,16 @@ def _checksum(value: str) -> int:
 
 def digest(text: str) -> int:
     """A checksum of the wording: the same for texts that differ only in case, spacing and punctuation."""
-    folded = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
-    return _checksum(folded or text)
+    if text.isascii():
+        words = text.lower().translate(_ASCII_WORDS).split()
+    else:
+        words = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split()
+    return _checksum(" ".join(words) or text)
 
 
-def seal(id_: str, text: str, modality: str, kind: str, origin: str, *times_and_probability: object) -> int:
+def seal(id_: str, text: str, *columns: object) -> int:
     """A checksum of what never changes in a fact but its key: id, text, classes, times, lifetime, probability."""
-    return _checksum(json.dumps([id_, text, modality, kind, origin, *times_and_probability], ensure_ascii=False))
+    return _checksum(f"{id_}\x1f{columns}\x1f{text}")
 
 
 def key_seal(id_: str, key: str | None) -> int | None:
@@ -102,35 +107,65 @@ def extractor_pk(tx: Transaction, name: str) -> int:
 
 def add(tx: Transaction, draft: Draft) -> int:
     """Write a new fact with its provenance; returns its pk."""
-    return insert(tx, tx.new_id("f"), tx.at, draft)
-
-
-def insert(tx: Transaction, fact_id: str, recorded_at: int, draft: Draft) -> int:
-    """Write a fact under a given id and recorded time: a new one's, or those it had where it was exported."""
-    expires_at = None if draft.ttl is None else draft.said_at + draft.ttl
-    sealed = (draft.said_at, recorded_at, draft.valid_from, draft.valid_to, draft.ttl, draft.probability)
-    fact = tx.insert(
-        "INSERT INTO facts (id, scope, key, text, modality, kind, origin, said_at, recorded_at, valid_from, valid_to,"
-        " ttl, probability, context, digest, seal, key_seal, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            fact_id,
-            draft.scope,
-            draft.key,
-            draft.text,
-            draft.modality.value,
-            draft.kind.value,
-            draft.origin.value,
-            *sealed,
-            json.dumps(dict(draft.context), ensure_ascii=False) if draft.context else None,
-            digest(draft.text),
-            seal(fact_id, draft.text, draft.modality, draft.kind, draft.origin, *sealed),
-            key_seal(fact_id, draft.key),
-            expires_at,
-        ),
+    row = values(
+        id_=tx.new_id("f"),
+        scope=draft.scope,
+        key=draft.key,
+        text=draft.text,
+        modality=draft.modality.value,
+        kind=draft.kind.value,
+        origin=draft.origin.value,
+        said_at=draft.said_at,
+        recorded_at=tx.at,
+        valid_from=draft.valid_from,
+        valid_to=draft.valid_to,
+        ttl=draft.ttl,
+        probability=draft.probability,
+        context=draft.context,
     )
+    fact = tx.insert(INSERT, (None, *row))
     point(tx, fact, draft.spans, draft.extractor, since=None)
     return fact
+
+
+INSERT = (
+    "INSERT INTO facts (pk, id, scope, key, text, modality, kind, origin, said_at, recorded_at, valid_from, valid_to,"
+    " ttl, probability, context, digest, seal, key_seal, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def values(
+    *,
+    id_: str,
+    scope: int,
+    key: str | None,
+    text: str,
+    modality: str,
+    kind: str,
+    origin: str,
+    said_at: int,
+    recorded_at: int,
+    valid_from: int,
+    valid_to: int | None,
+    ttl: int | None,
+    probability: float,
+    context: Mapping[str, str],
+) -> tuple[object, ...]:
+    """The columns of a fact after its pk, in the order of `INSERT`, with its checksums and end of life."""
+    sealed = (modality, kind, origin, said_at, recorded_at, valid_from, valid_to, ttl, probability)
+    return (
+        id_,
+        scope,
+        key,
+        text,
+        *sealed,
+        _encode(dict(context)) if context else None,
+        digest(text),
+        seal(id_, text, *sealed),
+        key_seal(id_, key),
+        None if ttl is None else said_at + ttl,
+    )
 
 
 def point(tx: Transaction, fact: int, spans: Iterable[tuple[int, int, int]], extractor: str, since: int | None) -> None:

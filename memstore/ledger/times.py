@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from memstore.errors import UsageError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 
 def to_micros(moment: datetime, name: str = "time") -> int:
@@ -18,7 +18,7 @@ def to_micros(moment: datetime, name: str = "time") -> int:
         raise UsageError(f"{name} must be a datetime, not {type(moment).__name__}")
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise UsageError(f"{name} has no time zone ({moment.isoformat()}): pass an aware datetime")
-    micros = (moment - _EPOCH) // _MICROSECOND
+    micros = (moment - EPOCH) // MICROSECOND
     if not FIRST <= micros <= LAST:
         raise UsageError(f"{name} is not in the years 1 to 9999, as UTC: {moment}")
     return micros
@@ -26,7 +26,7 @@ def to_micros(moment: datetime, name: str = "time") -> int:
 
 def from_micros(micros: int) -> datetime:
     """The moment; what lies past the year 9999 (a very long lifetime's end) is that year's last one."""
-    return _EPOCH + timedelta(microseconds=min(micros, LAST))
+    return EPOCH + timedelta(microseconds=min(micros, LAST))
 
 
 def optional(micros: int | None) -> datetime | None:

@@ -13,8 +13,10 @@ from memstore.coherence import doubt
 from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
 from memstore.index import lexical
-from memstore.ledger import copies, events, exchange, forgetting, importing
+from memstore.ledger import copies, events, forgetting
 from memstore.ledger.connection import Ledger
+from memstore.ledger.exchange import export as exporting
+from memstore.ledger.exchange import load as importing
 from memstore.ledger.standing import State, status
 from memstore.ledger.times import to_micros
 from memstore.model import Certificate, Event, Fact, Imported, Modality, Problem, Recollection, Status
@@ -99,7 +101,7 @@ def export(
     with copies.whole_file(target) as file, ledger.reading() as db:
         now = to_micros(ledger.clock(), "the clock's time")
         lines = 0
-        for record in exchange.export(db, list(events.find_scopes(db, scopes)), now, as_of, valid_at):
+        for record in exporting.export(db, list(events.find_scopes(db, scopes)), now, as_of, valid_at):
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
             lines += 1
     copies.note(ledger, "export", target)

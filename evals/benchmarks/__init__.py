@@ -1,0 +1,4 @@
+"""Benchmarks of speed and size: commands of their own, whose figures are ratios against something hand-written.
+
+python -m evals.benchmarks.ledger --facts 1000000
+"""

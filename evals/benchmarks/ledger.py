@@ -1,0 +1,255 @@
+"""What the ledger costs, against sqlite3 written by hand.
+
+The hand-written side writes the very same rows, into the same tables with the same indexes and full-text entries,
+in the same transactions under the same pragmas; it only has to insert them, because their values were taken from a
+store. So the ratio says what memstore's own work (hashing, masking, rules, reading back) adds to SQLite's.
+
+    durable remember   one fact a transaction, synced
+    bulk import        a whole export file, in the importer's batches; by hand its lines are parsed and inserted,
+                       nothing is checked (a second ratio leaves the parsing out as well)
+    get by key         at the full size
+    size               bytes of file a fact beyond its text; memory while importing
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import resource
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from memstore import MemoryStore
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_ROW_TABLES = ("events", "facts", "provenance")
+_NOUNS = (
+    "cache queue gateway scheduler ledger parser router index worker proxy broker session token shard replica".split()
+)
+_VERBS = "uses keeps drops retries signs compresses rejects mirrors batches expires rotates limits".split()
+
+
+def sentence(rng: random.Random, number: int) -> str:
+    """A sentence of the length people write (about 70 characters), with words that recur as words do."""
+    return (
+        f"The {rng.choice(_NOUNS)} {number} {rng.choice(_VERBS)} {rng.randrange(1, 900)} entries "
+        f"for the {rng.choice(_NOUNS)} in region {rng.randrange(40)}."
+    )
+
+
+def export_lines(count: int, seed: int = 7) -> Iterator[str]:
+    """A synthetic export of `count` one-sentence facts, each with one event, one pointer and a key."""
+    rng = random.Random(seed)
+    yield json.dumps({"type": "header", "format": "memstore", "version": 1, "scopes": ["default"]})
+    texts = [sentence(rng, number) for number in range(count)]
+    for number, text in enumerate(texts):
+        at = (_START + timedelta(seconds=number)).isoformat()
+        yield json.dumps(
+            {
+                "type": "event", "id": f"e_{number:018d}", "scope": "default", "session": f"s{number // 200}",
+                "ref": f"t{number}", "role": "user", "origin": "user", "at": at, "recorded_at": at, "text": text,
+                "sha256": hashlib.sha256(text.encode()).hexdigest(), "forgotten_at": None, "pending": False,
+            }
+        )  # fmt: skip
+    for number, text in enumerate(texts):
+        at = (_START + timedelta(seconds=number)).isoformat()
+        pointer = {"event": f"e_{number:018d}", "start": 0, "end": len(text), "extractor": "verbatim/1"}
+        yield json.dumps(
+            {
+                "type": "fact", "id": f"f_{number:018d}", "scope": "default", "key": f"key-{number}", "text": text,
+                "modality": "decision", "kind": "project", "origin": "user", "said_at": at, "recorded_at": at,
+                "valid_from": at, "valid_to": None, "ttl_seconds": None, "probability": 0.97, "context": {},
+                "provenance": [pointer], "premises": [],
+            }
+        )  # fmt: skip
+    yield json.dumps({"type": "footer", "events": count, "facts": count, "transitions": 0})
+
+
+class ByHand:
+    """The same file, written by nothing but sqlite3."""
+
+    def __init__(self, path: Path, like: Path) -> None:
+        self.db = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
+            self.db.execute(f"PRAGMA {pragma}")
+        self.db.execute("ATTACH ? AS model", (str(like),))
+        shadow = "name NOT LIKE 'sqlite_%' AND name NOT LIKE 'words\\__%' ESCAPE '\\' AND sql IS NOT NULL"
+        for (sql,) in self.db.execute(f"SELECT sql FROM model.sqlite_master WHERE {shadow}").fetchall():
+            self.db.execute(sql)
+        for table in ("scopes", "sessions", "extractors", "clock"):
+            self.db.execute(f"INSERT INTO main.{table} SELECT * FROM model.{table}")
+
+    def rows(self, table: str, key: str) -> list[tuple[Any, ...]]:
+        return self.db.execute(f"SELECT * FROM model.{table} ORDER BY {key}").fetchall()
+
+    def insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        marks = ",".join("?" * len(rows[0]))
+        self.db.executemany(f"INSERT INTO main.{table} VALUES ({marks})", rows)
+
+
+def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]:
+    """Durable single writes: blocks of each side in turn, so that a drifting machine slows both."""
+    rng = random.Random(11)
+    model = MemoryStore(directory / "model.db")
+    texts = [sentence(rng, number) for number in range(count)]
+    for number, text in enumerate(texts):
+        model.remember(text, modality="decision", key=f"key-{number}", at=_START + timedelta(seconds=number))
+    model.close()
+    hand = ByHand(directory / "hand.db", directory / "model.db")
+    events, facts, pointers = (hand.rows(t, "pk" if t != "provenance" else "fact") for t in _ROW_TABLES)
+    text_at = [row[0] for row in hand.db.execute("SELECT name FROM pragma_table_info('facts')")].index("text")
+    memory = MemoryStore(directory / "memstore.db")
+    seconds = {"memstore": 0.0, "by hand": 0.0}
+    for begin in range(0, count, block):
+        started = time.perf_counter()
+        for number in range(begin, begin + block):
+            memory.remember(
+                texts[number], modality="decision", key=f"key-{number}", at=_START + timedelta(seconds=number)
+            )
+        middle = time.perf_counter()
+        for number in range(begin, begin + block):
+            hand.db.execute("BEGIN IMMEDIATE")
+            hand.db.execute("UPDATE main.clock SET last = ?", (number + 1,))
+            hand.insert("events", [events[number]])
+            hand.insert("facts", [facts[number]])
+            hand.insert("provenance", [pointers[number]])
+            hand.db.execute(
+                "INSERT INTO main.words (rowid, text) VALUES (?, ?)", (facts[number][0], facts[number][text_at])
+            )
+            hand.db.execute("COMMIT")
+        seconds["memstore"] += middle - started
+        seconds["by hand"] += time.perf_counter() - middle
+    return seconds
+
+
+def in_bulk(directory: Path, count: int, batch: int = 1000) -> dict[str, Any]:
+    """Importing an export file, against inserting the rows it becomes."""
+    source = directory / "export.jsonl"
+    with source.open("w") as file:
+        for line in export_lines(count):
+            file.write(line + "\n")
+    memory = MemoryStore(directory / "bulk.db")
+    before = _peak_mb()
+    started = time.perf_counter()
+    memory.import_(source)
+    imported = time.perf_counter() - started
+    grown = _peak_mb() - before
+    keys = _key_lookups(memory, count)
+    text_bytes = sum(len(f) for f in _texts(directory / "bulk.db"))
+    memory.ledger.checkpoint()
+    memory.close()
+    size = (directory / "bulk.db").stat().st_size
+    hand = ByHand(directory / "bulk-hand.db", directory / "bulk.db")
+    by_hand, inserts = _import_by_hand(hand, source, batch)
+    return {
+        "memstore_s": imported,
+        "by_hand_s": by_hand,
+        "inserts_s": inserts,
+        "get_by_key_ms": keys,
+        "bytes_beyond_text": (size - text_bytes) / count,
+        "text_bytes": text_bytes / count,
+        "memory_grown_mb": grown,
+    }
+
+
+def _import_by_hand(hand: ByHand, source: Path, batch: int) -> tuple[float, float]:
+    """(seconds to read the file and insert its rows, of which inserting), with the rows' other values given."""
+    reading = inserting = 0.0
+    with source.open() as file:
+        for table in _ROW_TABLES:
+            cursor = hand.db.execute(
+                f"SELECT * FROM model.{table} ORDER BY {'fact, event' if table == 'provenance' else 'pk'}"
+            )
+            while rows := cursor.fetchmany(batch):
+                started = time.perf_counter()
+                if table != "provenance":  # pointers stand in the lines of their facts
+                    for line in islice(file, len(rows)):
+                        json.loads(line)
+                middle = time.perf_counter()
+                hand.db.execute("BEGIN IMMEDIATE")
+                hand.insert(table, rows)
+                if table == "facts":
+                    hand.db.executemany(
+                        "INSERT INTO main.words (rowid, text) VALUES (?, ?)", [(row[0], row[4]) for row in rows]
+                    )
+                hand.db.execute("COMMIT")
+                reading += middle - started
+                inserting += time.perf_counter() - middle
+    return reading + inserting, inserting
+
+
+def _texts(path: Path) -> Iterator[bytes]:
+    db = sqlite3.connect(path)
+    for (text,) in db.execute("SELECT text FROM facts"):
+        yield text.encode()
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _key_lookups(memory: MemoryStore, count: int, lookups: int = 2000) -> dict[str, float]:
+    rng = random.Random(3)
+    took = []
+    for _ in range(lookups):
+        key = f"key-{rng.randrange(count)}"
+        started = time.perf_counter()
+        found = memory.get(key)
+        took.append((time.perf_counter() - started) * 1000)
+        assert found is not None
+        assert found.key == key
+    return {"p50": statistics.median(took), "p95": statistics.quantiles(took, n=20)[18]}
+
+
+@click.command()
+@click.option("--facts", default=100_000, show_default=True, help="facts to import")
+@click.option("--single", default=1_000, show_default=True, help="facts to remember one by one")
+@click.option("--dir", "where", type=click.Path(file_okay=False, path_type=Path), help="a directory to work in")
+def main(facts: int, single: int, where: Path | None) -> None:
+    """Measure the ledger against hand-written sqlite3 and print one JSON object."""
+    directory = Path(tempfile.mkdtemp(prefix="memstore-bench-", dir=where))
+    try:
+        alone = one_by_one(directory, single)
+        bulk = in_bulk(directory, facts)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    json.dump(
+        {
+            "durable_remember": {
+                "n": single,
+                "memstore_ms": round(alone["memstore"] / single * 1000, 3),
+                "by_hand_ms": round(alone["by hand"] / single * 1000, 3),
+                "speed_ratio": round(alone["by hand"] / alone["memstore"], 3),
+            },
+            "bulk_import": {
+                "n": facts,
+                "memstore_facts_per_s": round(facts / bulk["memstore_s"]),
+                "by_hand_facts_per_s": round(facts / bulk["by_hand_s"]),
+                "speed_ratio": round(bulk["by_hand_s"] / bulk["memstore_s"], 3),
+                "speed_ratio_to_inserts_alone": round(bulk["inserts_s"] / bulk["memstore_s"], 3),
+                "memory_grown_mb": round(bulk["memory_grown_mb"], 1),
+            },
+            "get_by_key_ms": {name: round(value, 3) for name, value in bulk["get_by_key_ms"].items()},
+            "bytes_per_fact_beyond_its_text": round(bulk["bytes_beyond_text"]),
+            "text_bytes_per_fact": round(bulk["text_bytes"]),
+        },
+        sys.stdout,
+        indent=2,
+    )
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()
