@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from memstore.model import Fact, Modality, Recollection, Status
+from memstore.errors import StoreError
+from memstore.model import Fact, Modality, Recollection, Status, Usage
 from memstore.policy import authority, binding
 from memstore.recall import render
+
+if TYPE_CHECKING:
+    from memstore.store import MemoryStore
 
 #: The views, one for each modality, from what binds to what was merely asked.
 VIEWS = {
@@ -40,6 +46,30 @@ def line(fact: Fact, status: Status) -> str:
         tokens=0,
     )
     return f"{render.line(shown)} ({fact.id})"
+
+
+def fenced(shown: Iterable[str]) -> str:
+    """Lines between marks that say they are data. What a line holds can not close them: it went through `harmless`."""
+    return "\n".join([render.OPEN, *shown, render.CLOSE])
+
+
+def harmless(text: str) -> str:
+    """Text on one line that cannot open or close a mark."""
+    return " ".join(text.split()).replace("<", "‹").replace(">", "›")
+
+
+def quoted(text: str) -> str:
+    """A text of many lines as a Markdown quotation, which nothing in it can end."""
+    return "\n".join(f"> {harmless(line)}" for line in text.splitlines())
+
+
+def book(store: MemoryStore, purpose: str, text: str) -> None:
+    """Book what a text that went to or came from a model takes. A full or busy disk does not keep the answer back."""
+    tokens = store.counter.count(text)
+    written, read = (0, tokens) if purpose == "write" else (tokens, 0)
+    entry = Usage(store.ledger.clock(), purpose, "unknown", store.counter.name, written, read, None, None)
+    with suppress(StoreError):
+        store.book(entry)
 
 
 def lines(facts: Iterable[tuple[Fact, Status]]) -> str:

@@ -42,6 +42,9 @@ SECTIONS = {
         "forget": "keep",
         "completion": "keep",
     },
+    "Serve": {
+        "mcp": "agents",
+    },
 }
 HOME = {command: module for section in SECTIONS.values() for command, module in section.items()}
 ALIASES = {"remember": "add", "explain": "why"}

@@ -47,7 +47,11 @@ class Target:
         if self._store is None:
             from memstore.store import MemoryStore
 
-            self._store = MemoryStore(self.path(), scope=self.scope, create=create)
+            path = self.path()
+            # A project's store knows the project's files: what a fact names there it is tied to.
+            in_project = path.parent.name == settings.PROJECT_DIRECTORY
+            root = path.resolve().parent.parent if in_project else None
+            self._store = MemoryStore(path, scope=self.scope, create=create, root=root)
         return self._store
 
     def fact(self, name: str) -> Fact:
