@@ -5,9 +5,9 @@ question) are averaged within the question before anything is counted. The metho
 
 - mean with CR1 clustered standard error and Student t with G - 1 degrees of freedom (Cameron & Miller 2015, eq. 11-12);
   equal to statsmodels' OLS on a constant with cov_type="cluster", which the tests hold it to;
-- where every value of a share is 0, or every one is 1, the clustered variance is 0 and says nothing: Wilson's interval
-  on the number of clusters is given instead, which is conservative;
-- the interval of a share (every value within 0 and 1) is cut at 0 and 1, which costs it no coverage;
+- where all clusters have the same share (0 % and 100 % above all) their variance is 0 and says nothing: Wilson's
+  interval on the number of clusters is given instead, which is conservative;
+- an interval is cut where no value can be (a share at 0 and 1, an amount at 0), which costs it no coverage;
 - with one cluster there is no interval at all, and None says so;
 - differences are paired by probe; exact McNemar (binomial on discordant pairs) for right-or-wrong metrics; Holm's
   step-down correction over a family of comparisons; minimum detectable effect at 80 % power and 5 % two-sided.
@@ -71,8 +71,10 @@ def average_repeats(values: Sequence[Value]) -> list[Value]:
     return [Value(probe, clusters[probe], sum(vs) / len(vs)) for probe, vs in sums.items()]
 
 
-def estimate(values: Sequence[Value], confidence: float = 0.95, *, share: bool = False) -> Estimate:
-    """Mean over questions with a clustered interval; `share` says that the value cannot leave 0…1."""
+def estimate(
+    values: Sequence[Value], confidence: float = 0.95, *, bounds: tuple[float, float] | None = None
+) -> Estimate:
+    """Mean over questions with a clustered interval; `bounds` are what no value can leave."""
     averaged = average_repeats(values)
     if not averaged:
         return Estimate(None, 0, 0)
@@ -84,16 +86,16 @@ def estimate(values: Sequence[Value], confidence: float = 0.95, *, share: bool =
     groups = len(totals)
     if groups < 2:
         return Estimate(mean, n, groups, method="one cluster: no interval")
-    if share and (np.all(x == 0) or np.all(x == 1)):
-        low, high = wilson(round(mean * groups), groups, confidence)
+    if bounds == (0, 1) and all(abs(total) < 1e-12 for total in totals.values()):
+        low, high = wilson(mean * groups, groups, confidence)
         return Estimate(mean, n, groups, 0.0, low, high, "Wilson on clusters")
     # CR1: sum of squared cluster totals, times the small-sample factor G/(G-1) · (n-1)/(n-1).
     variance = sum(t * t for t in totals.values()) / n**2 * groups / (groups - 1)
     se = math.sqrt(variance)
     margin = _t(confidence, groups - 1) * se
     low, high = mean - margin, mean + margin
-    if share and x.min() >= 0 and x.max() <= 1:
-        low, high = max(0.0, low), min(1.0, high)
+    if bounds:
+        low, high = max(bounds[0], low), min(bounds[1], high)
     return Estimate(mean, n, groups, se, low, high, "clustered t")
 
 
@@ -103,12 +105,15 @@ def naive(values: Sequence[Value], confidence: float = 0.95) -> Estimate:
     return estimate(independent, confidence)
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a proportion; sound at 0 % and 100 %."""
-    from scipy.stats import binomtest
+def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval for a proportion (Wilson 1927); sound at 0 % and 100 %. `successes` may be a fraction."""
+    from scipy.stats import norm
 
-    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    z = float(norm.ppf(0.5 + confidence / 2))
+    p, weight = successes / n, 1 + z * z / n
+    middle = (p + z * z / (2 * n)) / weight
+    margin = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / weight
+    return max(0.0, middle - margin), min(1.0, middle + margin)
 
 
 def bootstrap(values: Sequence[Value], *, seed: int, resamples: int = 2000, confidence: float = 0.95) -> Estimate:

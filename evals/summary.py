@@ -6,6 +6,7 @@ failed stand beside every mean. Samples that are not `ok` give no score at all.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,11 @@ def is_share(metric: str) -> bool:
     return metric.split("/")[0] not in ("tokens", "latency", "cost") and not metric.endswith("_tokens")
 
 
+def bounds(metric: str) -> tuple[float, float]:
+    """What no value of a metric can leave."""
+    return (0, 1) if is_share(metric) else (0, math.inf)
+
+
 def rows(samples: Sequence[SampleRecord], *, categories: bool = False) -> list[Row]:
     """The table. With `categories`, also one row for each category of probe."""
     result: list[Row] = []
@@ -94,7 +100,7 @@ def rows(samples: Sequence[SampleRecord], *, categories: bool = False) -> list[R
             for kind in kinds:
                 asked = [p for _, p in scored(group) if not kind or p.category == kind]
                 unscored = sum(metric in p.scores and p.scores[metric] is None for p in asked)
-                estimate = stats.estimate(values(group, metric, kind), share=is_share(metric))
+                estimate = stats.estimate(values(group, metric, kind), bounds=bounds(metric))
                 result.append(Row(task, arm, metric, estimate, unscored, kind))
     return result
 

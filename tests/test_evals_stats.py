@@ -109,7 +109,7 @@ class TestEdges:
         assert e.low is None
 
     def test_all_right_is_not_certainty(self) -> None:
-        e = stats.estimate([Value(i, i, 1.0) for i in range(10)], share=True)
+        e = stats.estimate([Value(i, i, 1.0) for i in range(10)], bounds=(0, 1))
         assert e.high == pytest.approx(1.0)
         assert 0.6 < e.low < 0.8
 
@@ -119,7 +119,7 @@ class TestEdges:
 
     @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40))
     def test_an_interval_holds_its_mean(self, drawn: list[tuple[int, bool]]) -> None:
-        e = stats.estimate([Value(i, c, float(v)) for i, (c, v) in enumerate(drawn)], share=True)
+        e = stats.estimate([Value(i, c, float(v)) for i, (c, v) in enumerate(drawn)], bounds=(0, 1))
         if e.low is not None:
             assert e.low <= e.mean + 1e-9
             assert e.mean <= e.high + 1e-9

@@ -1,0 +1,98 @@
+"""From measured tokens to money: a cost curve for each arm, where curves cross, and what riding along costs.
+
+Text that is injected or retrieved is priced as input of the reader; text that goes through a compressor as input of the
+compressor. Where an arm's compressor is a rule and no model was paid, its curve shows what the named model would have
+cost, and says so. Nothing is priced that is not in the dated price file.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from evals.cost import READER_MODEL, Curve, by_purpose, crossover, fit, prices, ride_along
+from evals.log import RunLog, SampleRecord
+
+COMPRESSOR_MODEL = "claude-haiku-4-5"
+STEPS = 24
+NARROWEST = 3  # an arm measured over a smaller range of sizes than this factor has no curve
+QUERIES = 100
+CHURN = 0.2
+TURNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Up to `size` source tokens `below` costs less; from there on `above` does."""
+
+    size: float
+    below: str
+    above: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A curve and the sizes, in source tokens, between which it was measured: nothing is said outside them."""
+
+    curve: Curve
+    least: float
+    most: float
+
+    def dollars(self, size: float) -> float:
+        return self.curve.at(size, CHURN, QUERIES)
+
+
+def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRESSOR_MODEL) -> dict[str, Fitted]:
+    """A fitted curve for each arm; arms whose models have no price, or that saw one size only, are left out."""
+    price = prices()
+    grouped: dict[str, list[SampleRecord]] = defaultdict(list)
+    for sample in run.samples:
+        if sample.status == "ok" and sample.probes and sample.source_tokens:
+            grouped[sample.arm].append(sample)
+    found: dict[str, Fitted] = {}
+    for arm, samples in grouped.items():
+        points: list[tuple[float, float, float]] = []
+        build = source = 0.0
+        for sample in samples:
+            spent = by_purpose(sample.tokens)
+            asked = len(sample.probes)
+            per_query = price.of(spent.get("inject", 0) + spent.get("retrieve", 0), reader)
+            through = price.of(spent.get("compress", 0) + spent.get("write", 0), compressor)
+            if per_query is None or through is None:
+                break
+            points.append((float(sample.source_tokens), per_query / asked, float(asked)))
+            build += through
+            source += sample.source_tokens
+        else:
+            curve = fit(points, build / source)
+            sizes = [size for size, _, _ in points]
+            if curve and max(sizes) >= NARROWEST * min(sizes):
+                found[arm] = Fitted(curve, min(sizes), max(sizes))
+    return found
+
+
+def lines(curves: Mapping[str, Fitted]) -> dict[str, list[tuple[float, float]]]:
+    """(size, dollars) along each curve, over the sizes it was measured at."""
+    steps = [i / STEPS for i in range(STEPS + 1)]
+    return {
+        arm: [(size, f.dollars(size)) for size in (f.least * (f.most / f.least) ** step for step in steps)]
+        for arm, f in curves.items()
+    }
+
+
+def crossings(curves: Mapping[str, Fitted]) -> list[Crossing]:
+    """Where two arms trade places within the sizes that both were measured at, smallest first."""
+    found: list[Crossing] = []
+    for a, b in combinations(curves, 2):
+        size = crossover(curves[a].curve, curves[b].curve, churn=CHURN, queries=QUERIES)
+        if size and max(curves[a].least, curves[b].least) < size < min(curves[a].most, curves[b].most):
+            cheaper = curves[a].dollars(size / 2) < curves[b].dollars(size / 2)
+            found.append(Crossing(size, a if cheaper else b, b if cheaper else a))
+    return sorted(found, key=lambda c: c.size)
+
+
+def riding(tokens: float, turns: int = TURNS) -> float | None:
+    """Dollars for text of one recollection that stays in the prompt for so many later turns."""
+    return ride_along(round(tokens), turns)

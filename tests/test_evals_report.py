@@ -1,0 +1,190 @@
+"""The report is one file that loads nothing, believes no transcript, and leads from a score to the words behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from evals import log
+from evals.arms.bm25 import BM25
+from evals.arms.full_context import FullContext
+from evals.arms.no_memory import NoMemory
+from evals.arms.recency import Recency
+from evals.cost import Curve, crossover, fit
+from evals.model import Probe, Query, Sample, Task, Turn
+from evals.report import markdown, page
+from evals.report.tables import flat, number, task_tables
+from evals.runner import Plan, run
+from evals.scorers.fidelity import VerbatimFidelity
+from evals.scorers.retrieval import EvidenceRecall
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOSTILE = "We use </script><script>document.title='owned'</script><img src=x onerror=alert(1)> & Redis for storage."
+SAID = (HOSTILE, "Short codes are in base62 always.", "Links live for thirty days now.", "The page is served by nginx.")
+
+
+def load(data: Path, limit: int | None) -> list[Sample]:
+    samples = []
+    for n in range(3):
+        turns = tuple(Turn(f"t{i}", "s1", "user", text, START + timedelta(hours=i)) for i, text in enumerate(SAID))
+        asked = START + timedelta(days=2)
+        probes = tuple(
+            Probe(f"{n}/p{i}", Query(text, asked, k=5), {"evidence": [f"t{i}"], "words": text}, "plain")
+            for i, text in enumerate(SAID)
+        )
+        filler = tuple(Turn(f"f{i}", "s2", "user", f"Filler {i} of chat {n}", START) for i in range(10 * n + 6))
+        samples.append(Sample(f"chat-{n}", f"chat-{n}", turns + filler, probes))
+    return samples
+
+
+TASK = Task(
+    "tiny",
+    "Tiny <b>task</b>",
+    load,
+    (EvidenceRecall(ks=(1, 5)), VerbatimFidelity()),
+    ("retrieval/recall_any@5", "fidelity/kept"),
+    note="A note & more.",
+)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> log.RunLog:
+    path = tmp_path_factory.mktemp("report") / "tiny-run.jsonl"
+    return run(Plan((TASK,), (NoMemory, FullContext, Recency, BM25), Path()), path)
+
+
+@pytest.fixture(scope="module")
+def written(result: log.RunLog) -> Path:
+    return page.write(result, result.path.with_suffix(".html"))
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+class TestOneFile:
+    def test_nothing_is_loaded_from_anywhere(self, written: Path) -> None:
+        tags = Tags(written.read_text()).found
+        assert not [t for t, a in tags if "src" in a or t in ("link", "img", "iframe")]
+        assert all((a.get("href") or "#").startswith("#") for t, a in tags if t == "a")
+        text = written.read_text()
+        assert "@import" not in text
+        assert not re.search(r"url\(", text)
+
+    def test_it_forbids_itself_to_load_anything(self, written: Path) -> None:
+        assert "default-src 'none'" in written.read_text()
+
+    def test_links_within_it_lead_somewhere(self, written: Path) -> None:
+        tags = Tags(written.read_text()).found
+        ids = {a["id"] for _, a in tags if "id" in a}
+        assert {a["href"][1:] for t, a in tags if t == "a"} <= ids
+
+    def test_what_a_transcript_says_is_never_markup(self, written: Path) -> None:
+        text = written.read_text()
+        assert "<script>document" not in text
+        assert "<img" not in text
+        assert "Tiny &lt;b&gt;task" in text
+        assert len([t for t, _ in Tags(text).found if t == "script"]) == 2
+
+
+class TestNumbers:
+    def test_every_table_says_n_clusters_unscored_and_the_counter(self, result: log.RunLog, written: Path) -> None:
+        text = written.read_text()
+        for said in ("clusters", "unscored", "invalid", "chars/4", "inject", "retrieve", "recall ms"):
+            assert said in text
+
+    def test_unscored_is_a_dash_and_zero_a_number(self, result: log.RunLog) -> None:
+        (table,) = task_tables(result)
+        means = {line.arm: line.cells["retrieval/recall_any@5"].estimate.mean for line in table.lines}
+        assert means["full_context"] is None
+        assert means["no_memory"] == 0.0
+        assert number(None) == "–"
+        assert number(0.0) == ".000"
+        assert number(-0.25) == "-.250"
+        assert number(1234.5, "tokens/injected") == "1,234"
+
+    def test_the_markdown_table_holds_the_same_means(self, result: log.RunLog) -> None:
+        text = markdown.render(result)
+        rows = {row["arm"]: row for row in flat(result) if row["metric"] == "retrieval/recall_any@5"}
+        line = next(line for line in text.splitlines() if line.startswith("| `bm25`"))
+        assert number(rows["bm25"]["mean"]) in line
+        assert len([line for line in text.splitlines() if line.startswith("| `")]) == 4
+
+    def test_an_unfinished_run_says_so(self, result: log.RunLog, tmp_path: Path) -> None:
+        lines = result.path.read_text().splitlines(keepends=True)
+        (tmp_path / "half.jsonl").write_text("".join(lines[:-2]))
+        assert "not finished" in page.render(log.read(tmp_path / "half.jsonl"))
+
+
+class TestDrillDown:
+    @pytest.fixture
+    def data(self, written: Path) -> dict:
+        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', written.read_text(), re.S)
+        return json.loads(found[1])
+
+    def test_every_question_leads_to_its_source_turn(self, data: dict) -> None:
+        (task,) = data["tasks"]
+        assert task["asked"] == 12
+        for question in task["questions"]:
+            for ref in question["evidence"]:
+                assert data["texts"][question["sources"][ref][3]] == data["texts"][question["question"]]
+
+    def test_every_arm_s_words_are_there(self, data: dict) -> None:
+        question = data["tasks"][0]["questions"][0]
+        given = {arm["arm"]: arm for arm in question["arms"]}
+        assert set(given) == {"no_memory", "full_context", "recency", "bm25"}
+        assert data["texts"][given["bm25"]["recalled"][0][0]] == HOSTILE
+        assert given["no_memory"]["recalled"] == []
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the page with")
+class TestInABrowser:
+    def dom(self, written: Path, fragment: str, profile: Path) -> str:
+        command = [
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}", "--virtual-time-budget=3000",
+            "--dump-dom", f"{written.as_uri()}{fragment}",
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+    def test_a_link_to_a_question_opens_it_and_nothing_hostile_runs(self, written: Path, tmp_path: Path) -> None:
+        dom = self.dom(written, "#q/tiny/chat-1/1/p1", tmp_path)
+        answer = dom[dom.index('id="answer"') :]
+        assert "Short codes are in base62 always." in answer
+        assert "Where it was said" in answer
+        assert "t1 · user · 2026-01-01 01:00" in answer
+        assert "owned" not in re.search(r"<title>(.*?)</title>", dom)[1]
+
+
+class TestCostCurves:
+    def test_a_curve_is_what_its_points_lie_on(self) -> None:
+        curve = fit([(size, 2.0 + 0.5 * size, 1.0) for size in (10.0, 100.0, 1000.0)], build_per_token=0.25)
+        assert curve.fixed == pytest.approx(2.0)
+        assert curve.grows == pytest.approx(0.5)
+        assert curve.at(100, churn=0.2, queries=10) == pytest.approx(25 + 5 + 520)
+
+    def test_two_curves_cross_where_they_cost_the_same(self) -> None:
+        file = Curve(build=0, maintain=0, fixed=0, grows=0.01)
+        index = Curve(build=0.1, maintain=0.1, fixed=0.5, grows=0)
+        size = crossover(file, index, churn=0.5, queries=100)
+        assert file.at(size, 0.5, 100) == pytest.approx(index.at(size, 0.5, 100))
+        assert file.at(size / 2, 0.5, 100) < index.at(size / 2, 0.5, 100)
+
+    def test_where_one_is_always_cheaper_they_never_cross(self) -> None:
+        assert crossover(Curve(0, 0, 1, 0), Curve(0, 0, 2, 0.1), churn=0.1, queries=10) is None
