@@ -183,12 +183,12 @@ def _counted(match: re.Match[str], said: datetime, towards: int) -> Interval | N
     unit = match["unit"].lower()
     words = match[0].lower()
     sign = -1 if re.search(r"\b(?:ago|back|last|past)\b", words) else 1
-    step = relativedelta(months=3 * number) if unit == "quarter" else relativedelta(**{f"{unit}s": number})  # type: ignore[arg-type]
+    step = relativedelta(months=3 * number) if unit == "quarter" else relativedelta(**{f"{unit}s": number})
     there = said + step if sign > 0 else said - step
     if re.match(r"(?:next|last|past)\b", words):  # a stretch of time that touches now
         return (said, there) if sign > 0 else (there, said)
     if unit in ("minute", "hour"):
-        return there, there + relativedelta(**{f"{unit}s": 1})  # type: ignore[arg-type]
+        return there, there + relativedelta(**{f"{unit}s": 1})
     return _unit(there, "day" if unit in ("day", "week") else unit)
 
 
@@ -204,7 +204,7 @@ def _named_unit(match: re.Match[str], said: datetime, towards: int) -> Interval:
             start += relativedelta(years=1)
         return start, start + relativedelta(months=3)
     base = "week" if unit in ("weekend", "sprint") else unit
-    shift = relativedelta(months=3 * step) if base == "quarter" else relativedelta(**{f"{base}s": step})  # type: ignore[arg-type]
+    shift = relativedelta(months=3 * step) if base == "quarter" else relativedelta(**{f"{base}s": step})
     start, end = _unit(said + shift, base)
     if unit == "weekend":
         return start + timedelta(days=5), end

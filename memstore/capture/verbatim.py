@@ -63,7 +63,7 @@ _WEIGHED = re.compile(
 _CHOSEN = re.compile(r"\b(?:decisions?|decided|chosen|outcome|agreed|rationale|selected|accepted)\b", re.IGNORECASE)
 _ANAPHOR = re.compile(
     r"(?:(?:and|but|so|or|also|then|otherwise|instead|however)[,\s]+)?"
-    r"(?:it|this|that|these|those|they|them|he|she|its|their|his|her|both|neither|the (?:former|latter|same|first|second|other))\b",
+    r"(?:it|this|that|these|those|they|them|he|she|its|their|his|her|both|neither|the (?:actual|new|correct|real|updated|current|former|latter|same|first|second|other))\b",
     re.IGNORECASE,
 )
 _REASON = re.compile(
@@ -175,7 +175,7 @@ class VerbatimExtractor:
             if len(spans) > 1:
                 chosen = _grouped(spans, [next(tags) for _ in spans]) or chosen
             for (start, end), tag in chosen:
-                context = _context(event, segment, antecedent, event.text[start:end])
+                context = _context(event, segment, antecedent, start, end)
                 yield _weighed(_Piece(event, segment, start, end, tag, context))
                 antecedent = event.text[start:end]
 
@@ -257,13 +257,14 @@ def _omitted(segment: Segment, words: str, origin: Origin) -> str | None:
     return None
 
 
-def _context(event: Event, segment: Segment, antecedent: str | None, words: str) -> dict[str, str]:
+def _context(event: Event, segment: Segment, antecedent: str | None, start: int, end: int) -> dict[str, str]:
     context = {"speaker": event.role}
     if segment.headings:
         context["section"] = " › ".join(segment.headings)
     if segment.lead:
         context["lead"] = segment.lead
-    if antecedent is not None and _ANAPHOR.match(words):
+    # A pronoun looks back to the sentence before; a later clause to the clauses before it.
+    if antecedent is not None and (start > segment.start or _ANAPHOR.match(event.text, start, end)):
         context["antecedent"] = plain(antecedent)[:200]
     return context
 

@@ -1,0 +1,358 @@
+"""Does a new statement replace, amend, confirm or contradict one that is held? Offline, from the words alone.
+
+The candidates are given (the store finds them by their shared words); each is compared with the new statement:
+
+- **a changed value**: one type and unit, words in common around it ("snack budget to $65" … "to $75");
+- **a named predecessor**: "moved from X to Y", "no longer X", "instead of X", where the held statement speaks of X;
+- **a flipped polarity**: the same words, once negated;
+- **one part exchanged**: the same sentence but for one name;
+- **the same again**: a confirmation, or with "also", an amendment.
+
+Confidence is a logistic score of what was seen. At `CERTAIN` and above, a proposal may retire what it
+replaces, if policy allows it. Below, it is a *possible* update: recorded, shown, ranked, and retiring nothing. Retiring
+wrongly is the worse error, so the bar is set by over-invalidation on text without updates, not by recall.
+"""
+
+# ruff: noqa: E501 (patterns read better on one line)
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from memstore.capture.values import Value, comparable, content, stem, values
+from memstore.model import Modality
+
+CERTAIN = 0.8
+POSSIBLE = 0.25
+"""Proposals below this are not made."""
+
+
+class Relation(StrEnum):
+    """What a new statement does to a held one. Only the first and the last can retire it."""
+
+    REPLACES = "replaces"
+    AMENDS = "amends"
+    CONFIRMS = "confirms"
+    CONTRADICTS = "contradicts"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What detection needs of a fact or a claim.
+
+    `event` keeps sentences of one turn from updating each other; `about` are words that the text leans on
+    (its antecedent), which count as its context but hold no value of its own.
+    """
+
+    id: str
+    text: str
+    modality: Modality
+    said_at: datetime
+    event: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The new statement stands in `relation` to the held one `old`. `why` names what was seen, strongest first."""
+
+    old: str
+    relation: Relation
+    confidence: float
+    why: tuple[str, ...]
+
+    @property
+    def certain(self) -> bool:
+        """Enough to retire, where the relation retires and policy allows."""
+        return self.confidence >= CERTAIN
+
+
+Rarity = Callable[[str], float]
+"""Stem → how much sharing it tells, in [0, 1]. The store can give one from its document frequencies."""
+
+
+def by_shape(word: str) -> float:
+    """Rarity without a corpus: long words and identifiers tell more than short ones."""
+    if any(c.isdigit() or c in "._/-" for c in word):
+        return 1.0
+    return min(1.0, 0.4 + 0.1 * len(word))
+
+
+def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_shape) -> list[Proposal]:
+    """Every proposal of at least `POSSIBLE` confidence, the surest first. `held` statements must have been said before."""
+    mine = _Reading.of(new, rarity)
+    found = []
+    for old in held:
+        if old.id == new.id or old.said_at > new.said_at or (old.event and old.event == new.event):
+            continue
+        proposal = _compare(mine, _Reading.of(old, rarity), rarity)
+        if proposal is not None and proposal.confidence >= POSSIBLE:
+            found.append(proposal)
+    return sorted(found, key=lambda p: -p.confidence)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------------
+
+_CUE = re.compile(
+    r"\b(?:adjusted|changed|increased|decreased|extended|raised|reduced|rescheduled|updated|revised|bumped|lowered|corrected|postponed|"
+    r"shifted|pushed\s+(?:back|out|to)|moved\s+(?:up|back|to|from|the)|moving\s+(?:the|from|to|it)|brought\s+forward|cut\s+to|grown\s+to|(?:went|gone|down|up)\s+(?:up\s+|down\s+)?to|"
+    r"improved\s+(?:to|from)|new(?:ly)?|now|no\s+longer|any\s?more|instead|actually|correction|rather\s+than|switch(?:ed|ing)?|reversed?|"
+    r"(?:re)?allocated|change\s+of\s+plan|scratch\s+that|cancel+ed|dropped|replac(?:es?|ed|ing)|supersedes?|overrid(?:es?|den)|"
+    r"latest|as\s+of|turns\s+out|recently|finally|reached|up\s+from|down\s+from)\b",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"\b(?:no|not(?!\s+(?:sure|only|just|certain))|never|none|without|cannot|(?:do|does|did|is|are|was|were|will|would|should|can|could|have|has|must)n(?:'|’)t|won(?:'|’)t|"
+    r"no\s+longer|any\s?more|stop(?:ped)?|dropped|cancel+ed|removed?|disabled?|avoid)\b",
+    re.IGNORECASE,
+)
+_OBJECT = r"(?P<old>[^\s,.;:!?()]+(?:\s+[^\s,.;:!?()]+){0,4}?)"
+_STOP = r"(?=\s+(?:to|with|by|in|for|and|but|because|as|since|so|anymore|any\s+more|on|at|from|now|after|entirely|completely|altogether)\b|[,.;:!?()]|\s*$)"
+_PREDECESSOR = re.compile(
+    rf"""\b(?:(?:switch(?:ed|ing)?|mov(?:ed?|ing)|migrat(?:ed?|ing)|chang(?:ed?|ing)|went|going|adjusted|increased|decreased|raised|lowered|reduced|updated)\b[^,.;!?]{{0,40}}?\s(?:away\s+)?from\s+
+      | instead\s+of\s+ | rather\s+than\s+ | replac(?:es?|ed|ing)\s+ | (?:is|are|was|were)\s+no\s+longer\s+ | no\s+longer\s+(?:use|using|need|have|on|support|run|want|do|require)?\s*
+      | (?:dropped|dropping|abandon(?:ed|ing)|scrapped|ditched|retired|deprecat(?:ed|ing)|stopped\s+using|got(?:ten)?\s+rid\s+of|phas(?:ed|ing)\s+out|
+           revert(?:ed|ing)|cancel+ed|supersedes|overrides)\s+
+      | (?:not|n(?:'|’)t)\s+(?:use|using|do|doing|want)\s+(?=[^,.;!?]{{1,40}}\s(?:any\s?more|any\s+longer)))
+      (?:the\s+|a\s+|an\s+|our\s+|my\s+)?{_OBJECT}{_STOP}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ALSO = re.compile(
+    r"\b(?:also|in\s+addition|additionally|as\s+well|furthermore|on\s+top|plus|too|except|only\s+(?:for|when|if))\b",
+    re.IGNORECASE,
+)
+_STILL = re.compile(
+    r"\b(?:still|as\s+(?:before|agreed|decided)|remains?|confirmed|unchanged|again|same)\b", re.IGNORECASE
+)
+_RETRACTED = re.compile(
+    r"\b(?:cancel+ed|no\s+longer|scrapped|called\s+off|dropped|abandoned|deprecated|obsolete|reverted)\b", re.IGNORECASE
+)
+_CHOICE = re.compile(
+    r"\b(?:use|uses|using|prefer|prefers|choose|chose|pick|picked|run|runs|is|are|be|to|on|with|default)\s+(?:the\s+|an?\s+|our\s+)?([\w./+#-]+)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")
+_OPEN = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})
+
+
+_FORMER = re.compile(
+    r"\b(?:from|was|were|used\s+to\s+be|previously|originally|formerly|instead\s+of|rather\s+than|no\s+longer|not|before\s+it\s+was)"
+    r"(?:\s+(?:at|set\s+to|around|about|only|the|planned\s+for|scheduled\s+for|value|was|were|is|on|:))*[\s:]*$",
+    re.IGNORECASE,
+)
+_AIM = re.compile(
+    r"\b(?:goals?|targets?|aim(?:ing)?|under|below|at\s+most|at\s+least|up\s+to|limit(?:ed)?|max(?:imum)?|want|hope|need|less\s+than|more\s+than|"
+    r"over|above|achieve|towards?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A statement with what comparison looks at taken out once. `former` are values it says no longer hold."""
+
+    statement: Statement
+    stems: tuple[str, ...]
+    weight: float
+    values: tuple[Value, ...]
+    former: tuple[Value, ...]
+    negated: bool
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, statement: Statement, rarity: Rarity) -> _Reading:
+        text, about = statement.text, statement.about
+        stems = tuple(dict.fromkeys(content(text) + content(about)))
+        every = values(text, about)
+        former = tuple(v for v in every if _was(text, v, len(every) > 1))
+        former += tuple(v for v in values(about) if _was(about, v, True))
+        return cls(
+            statement,
+            stems,
+            _weight(stems, rarity),
+            tuple(v for v in every if v not in former),
+            former,
+            bool(_NEGATED.search(text)),
+            frozenset(stem(m) for m in _NAME.findall(text[1:])) & frozenset(stems),
+        )
+
+
+def _was(text: str, value: Value, others: bool) -> bool:
+    """Does the text say that the value has been left: "from 30 days (to 60)", "it used to be 8080"?"""
+    return others and bool(_FORMER.search(text[max(0, value.start - 40) : value.start]))
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------------
+
+
+def _sure(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
+
+
+def _value_score(new: _Reading, old: _Reading, now: Value, was: Value, seen: _Common, rarity: Rarity) -> float:
+    """Log-odds that `now` is the newer value of what `was` measures.
+
+    Weights: logistic regression on pairs of statements of long chats (leave one chat out; positives are annotated
+    value updates), rounded, and rescaled by reading the best-ranked pairs, most of which are updates nobody had annotated.
+    What tells: how much of the words around the two values is the same, and a word of change right before the new one.
+    """
+    mine, theirs = now.about | now.unit, was.about | was.unit
+    near = _weight(mine & theirs, rarity) / max(0.8, _weight(mine | theirs, rarity))
+    text = new.statement.text
+    cue_near = bool(_CUE.search(text[max(0, now.start - 45) : now.start]))
+    aim = _is_aim(text, now) != _is_aim(old.statement.text, was)
+    agreed = sum(any(comparable(v, w) and v.canonical == w.canonical for w in old.values) for v in new.values)
+    return (
+        -4.4 + 0.19 * min(seen.shared, 5.0) + 1.8 * seen.cover + 3.6 * near + 0.3 * bool(seen.cue) + 2.1 * cue_near
+        + 0.4 * bool(now.unit & was.unit) + 1.0 * min(agreed, 2) + 3.0 * _names_former(new, was) - 1.5 * aim
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What two statements share: stems, their summed rarity, that as part of the poorer statement, and the cue."""
+
+    stems: tuple[str, ...]
+    shared: float
+    cover: float
+    cue: re.Match[str] | None
+
+
+def _weight(words: Iterable[str], rarity: Rarity) -> float:
+    return sum(map(rarity, words))
+
+
+def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
+    stems = tuple(s for s in new.stems if s in old.stems)
+    if not stems and not new.former:
+        return None
+    if _same(new, old):
+        return Proposal(old.statement.id, Relation.CONFIRMS, 0.98, ("the same words",))
+    shared = _weight(stems, rarity)
+    seen = _Common(stems, shared, shared / max(0.5, min(new.weight, old.weight)), _CUE.search(new.statement.text))
+    offers = [
+        *_by_value(new, old, seen, rarity),
+        *_by_name(new, old, seen),
+        *_by_polarity(new, old, seen),
+        *_by_exchange(new, old, seen),
+    ]
+    if not offers:
+        offers = [*_by_addition(new, old, seen)]
+    if not offers:
+        return None
+    relation, score, why = max(offers, key=lambda o: o[1])
+    confidence = _sure(score)
+    if new.statement.modality in _OPEN:
+        confidence = min(confidence, CERTAIN - 0.01)  # a hedge or a question settles nothing
+    return Proposal(old.statement.id, relation, round(confidence, 4), why)
+
+
+_Offer = tuple[Relation, float, tuple[str, ...]]
+
+
+def _by_value(new: _Reading, old: _Reading, seen: _Common, rarity: Rarity) -> Iterable[_Offer]:
+    for now, was in _changed(new, old):
+        around = (now.about | now.unit) & (was.about | was.unit)
+        if around or _names_former(new, was):
+            score = _value_score(new, old, now, was, seen, rarity)
+            words = f"{old.statement.text[was.start : was.end].strip()} became {new.statement.text[now.start : now.end].strip()}"
+            yield Relation.REPLACES, score, (words, *_shown(around, seen.cue))
+
+
+def _by_name(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    """A predecessor named by the new statement is a choice of the old one."""
+    for match in _PREDECESSOR.finditer(new.statement.text):
+        gone = content(match["old"])
+        named = sum(g in old.stems for g in gone) / len(gone) if gone else 0.0
+        if named >= 0.5:
+            chosen = 0.8 if old.statement.modality is Modality.DECISION else -0.8
+            score = -2.6 + 3.0 * named + 1.2 * seen.cover + 0.25 * min(seen.shared, 5.0) + chosen
+            yield Relation.REPLACES, score, (f"{match[0].strip()!r} names what it replaces", *_shown(seen.stems, None))
+
+
+def _by_polarity(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    if new.negated != old.negated and _alike(new, old, seen) >= 0.6 and not _value_clash(new, old):
+        changed = bool(seen.cue or _RETRACTED.search(new.statement.text))
+        score = -3.4 + 3.2 * _alike(new, old, seen) + 0.2 * min(seen.shared, 5.0) + 1.4 * changed
+        relation = Relation.REPLACES if changed else Relation.CONTRADICTS
+        yield relation, score, ("the same words, negated", *_shown(seen.stems, seen.cue))
+
+
+def _by_exchange(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    """One name for another in otherwise the same words: "We use Redis for storage" → "We use Postgres for storage"."""
+    gained = [s for s in new.stems if s not in old.stems]
+    lost = [s for s in old.stems if s not in new.stems]
+    one_for_one = len(gained) == len(lost) == 1 and len(new.stems) >= 3 and new.negated == old.negated
+    if one_for_one and not _value_clash(new, old) and _chosen(new, gained[0]) and _chosen(old, lost[0]):
+        score = -1.6 + 0.3 * min(seen.shared, 5.0) + 2.4 * bool(seen.cue)
+        relation = Relation.REPLACES if seen.cue else Relation.CONTRADICTS
+        yield relation, score, (f"{lost[0]!r} became {gained[0]!r}", *_shown(seen.stems, seen.cue))
+
+
+def _alike(new: _Reading, old: _Reading, seen: _Common) -> float:
+    """Shared rarity as part of what either says; 0 when too little is shared to tell."""
+    return seen.shared / max(0.5, new.weight + old.weight - seen.shared) if len(seen.stems) >= 2 else 0.0
+
+
+def _chosen(reading: _Reading, word: str) -> bool:
+    """Is the word a name, or the object of a verb of choice, so that one of its kind excludes the other?"""
+    if word in reading.names:
+        return True
+    return any(stem(m[1]) == word for m in _CHOICE.finditer(reading.statement.text))
+
+
+def _by_addition(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    if seen.cover >= 0.8 and len(seen.stems) >= 3 and new.negated == old.negated:
+        if _ALSO.search(new.statement.text):
+            yield Relation.AMENDS, 4 * seen.cover - 2.6, ("adds to it", *_shown(seen.stems, None))
+        elif _STILL.search(new.statement.text):
+            yield Relation.CONFIRMS, 4 * seen.cover - 2.6, ("says it still holds", *_shown(seen.stems, None))
+
+
+def _same(new: _Reading, old: _Reading) -> bool:
+    """Word for word the same but for case, punctuation and function words; values and polarity included."""
+    return (
+        bool(new.stems)
+        and new.stems == old.stems
+        and new.negated == old.negated
+        and not _value_clash(new, old)
+        and (new.statement.modality in _OPEN) == (old.statement.modality in _OPEN)
+    )
+
+
+def _changed(new: _Reading, old: _Reading) -> list[tuple[Value, Value]]:
+    """Pairs of comparable values that differ, where neither side has the other's value as well."""
+    pairs = []
+    for now in new.values:
+        if any(comparable(now, v) and now.canonical == v.canonical for v in old.values):
+            continue
+        for was in old.values:
+            if comparable(now, was) and not any(
+                comparable(was, v) and was.canonical == v.canonical for v in new.values
+            ):
+                pairs.append((now, was))
+    return pairs
+
+
+def _value_clash(new: _Reading, old: _Reading) -> bool:
+    return [v.canonical for v in new.values] != [v.canonical for v in old.values]
+
+
+def _names_former(new: _Reading, was: Value) -> bool:
+    """The new statement says what the value used to be, and that is the held one."""
+    return any(comparable(v, was) and v.canonical == was.canonical for v in new.former)
+
+
+def _is_aim(text: str, value: Value) -> bool:
+    """A goal is no measurement: "keep it under 120 MB" and "it is at 110 MB" can both hold."""
+    return bool(_AIM.search(text[max(0, value.start - 40) : value.start]))
+
+
+def _shown(words: Iterable[str], cue: re.Match[str] | None) -> tuple[str, ...]:
+    both = ", ".join(sorted(words)[:6])
+    return tuple(filter(None, (f"both speak of {both}" if both else "", f"cue {cue[0]!r}" if cue else "")))
