@@ -1,7 +1,12 @@
-"""Full text over the words of facts: SQLite FTS5, porter-stemmed, in the store's own file.
+"""Full text over the statements of facts: SQLite FTS5, porter-stemmed, in the store's own file.
 
-An entry is written in the transaction that writes its fact. If the table is missing or was tampered with, `rebuild`
-makes it again from the ledger; until then recall reads the facts themselves.
+The table holds no text and no positions, only which places hold which word: enough to weigh words by how rare they
+are, in a turn, its neighbours and its session, and small enough to read at a million rows. An entry is written in
+the transaction that writes its fact. If a table is missing or damaged, `rebuild` makes it again from the ledger;
+until then recall reads the facts themselves.
+
+FTS5 has no way to stop early: an OR over every word of a question reads every row that any of them hits. So words
+are read one by one, each up to a limit; a word that goes over it is in so many rows that it would say little.
 """
 
 from __future__ import annotations
@@ -10,74 +15,97 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
+from memstore.index import places
 from memstore.ledger.connection import Transaction
 from memstore.model import Problem
 
 _CREATE = (
-    "CREATE VIRTUAL TABLE words USING fts5(text, content='facts', content_rowid='pk',"
+    "CREATE VIRTUAL TABLE words USING fts5(text, content='', detail=none,"
     " tokenize='porter unicode61 remove_diacritics 2')"
 )
 _WORD = re.compile(r"\w+")
-_COMMON = frozenset(
-    """a an and are as at be but by did do does for from had has have he her his how i in is it its me my of on or
-    our she so that the their them they this to us was we were what when where which who why will with you your
-    """.split()
-)
 
 
 def create(tx: Transaction) -> None:
     """Make the index if it is not there, from all facts that are."""
-    if not exists(tx.db):
-        tx.execute(_CREATE)
-        tx.execute("INSERT INTO words (rowid, text) SELECT pk, text FROM facts WHERE state < 4")
+    if exists(tx.db):
+        return
+    drop(tx)
+    tx.execute(_CREATE)
+    for statement in places.CREATE:
+        tx.execute(statement)
+    add(tx, tx.execute("SELECT pk, text FROM facts WHERE state < 4 ORDER BY pk").fetchall())
 
 
 def exists(db: sqlite3.Connection) -> bool:
-    return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'words'").fetchone() is not None
+    found = db.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name IN ('words', 'turns', 'statements', 'talks')"
+    ).fetchone()[0]
+    return bool(found == 1 + len(places.TABLES))
+
+
+def drop(tx: Transaction) -> None:
+    for table in ("words", *places.TABLES):
+        tx.execute(f"DROP TABLE IF EXISTS {table}")
 
 
 def add(tx: Transaction, entries: Iterable[tuple[int, str]]) -> None:
-    tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", entries)
+    """Index facts (key, text), each at the place of the event that it was first derived from."""
+    listed = []
+    for fact, text in entries:
+        row = tx.execute(
+            "SELECT event FROM provenance WHERE fact = ? ORDER BY since, event, start LIMIT 1", (fact,)
+        ).fetchone()
+        if row is not None:
+            listed.append((places.take(tx, row[0], fact), text))
+    # In the order of their places: FTS5 has to flush whenever a row number goes back.
+    listed.sort()
+    tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", listed)
 
 
 def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
     """Take facts out, so that nothing of their words remains: also not as deletion markers in older segments."""
-    if not exists(tx.db):
+    if not exists(tx.db) or not entries:
         return
-    tx.db.executemany("INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", entries)
-    if entries:
-        tx.execute("INSERT INTO words (words) VALUES ('optimize')")
+    held = places.of_facts(tx.db, [fact for fact, _ in entries])
+    text_of = dict(entries)
+    tx.db.executemany(
+        "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
+        [(place, text_of[fact]) for place, fact in sorted(held.items())],
+    )
+    tx.db.executemany("DELETE FROM statements WHERE place = ?", [(place,) for place in held])
+    tx.db.executemany(
+        "UPDATE turns SET speaker = NULL WHERE turn = ?", {(place >> places.STATEMENT_BITS,) for place in held}
+    )
+    tx.execute("INSERT INTO words (words) VALUES ('optimize')")
 
 
 def rebuild(tx: Transaction) -> None:
     """Drop the index and make it again from the ledger."""
-    tx.execute("DROP TABLE IF EXISTS words")
+    drop(tx)
     create(tx)
 
 
-def search(db: sqlite3.Connection, query: str, scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:
-    """(fact, score) of facts that share words with the query, best first; higher scores are better.
+def size(db: sqlite3.Connection) -> tuple[int, int, int]:
+    """(turns, words in them, sessions): what the lengths of turns are put in proportion to."""
+    turns, words = db.execute("SELECT turns, words FROM talks WHERE session = 0").fetchone() or (0, 0)
+    return turns, words, db.execute("SELECT max(pk) FROM sessions").fetchone()[0] or 0
 
-    Falls back to reading the facts themselves if the index is missing or broken: slower, never wrong.
-    """
-    words = list(dict.fromkeys(w.casefold() for w in _WORD.findall(query)))
-    telling = [w for w in words if w not in _COMMON] or words
-    if not telling or not scopes:
+
+def postings(db: sqlite3.Connection, word: str, limit: int) -> list[int] | None:
+    """The places whose statement holds a word (any form with the same stem), in order; None if there are more."""
+    # One word of the query language may be several tokens ("it's", "utf-8"): all of them must be there.
+    expression = " AND ".join(f'"{part}"' for part in _WORD.findall(word))
+    if not expression:
         return []
-    expression = " OR ".join(f'"{w}"' for w in telling)
-    marks = ",".join("?" * len(scopes))
-    try:
-        found = db.execute(
-            "SELECT words.rowid, bm25(words) FROM words JOIN facts ON facts.pk = words.rowid"
-            f" WHERE words MATCH ? AND facts.scope IN ({marks}) ORDER BY bm25(words), words.rowid LIMIT ?",
-            (expression, *scopes, limit),
-        ).fetchall()
-    except sqlite3.DatabaseError:
-        return _scan(db, telling, scopes, limit)
-    return [(pk, -score) for pk, score in found]
+    found = [
+        row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (expression, limit + 1))
+    ]
+    return None if len(found) > limit else found
 
 
-def _scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:
+def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:
+    """Without an index: the facts themselves, by how many of the words they hold. Slower, never wrong."""
     marks = ",".join("?" * len(scopes))
     wanted = set(words)
     scored = []
@@ -96,10 +124,12 @@ def problems(db: sqlite3.Connection) -> Iterator[Problem]:
         return
     try:
         stray = db.execute(
-            "SELECT count(*) FROM words_docsize d LEFT JOIN facts f ON f.pk = d.id WHERE f.pk IS NULL OR f.state = 4"
+            "SELECT count(*) FROM words_docsize d LEFT JOIN statements s ON s.place = d.id"
+            " LEFT JOIN facts f ON f.pk = s.fact WHERE f.pk IS NULL OR f.state = 4"
         ).fetchone()[0]
         missing = db.execute(
-            "SELECT count(*) FROM facts f LEFT JOIN words_docsize d ON d.id = f.pk WHERE d.id IS NULL AND f.state < 4"
+            "SELECT count(*) FROM facts f LEFT JOIN statements s ON s.fact = f.pk"
+            " LEFT JOIN words_docsize d ON d.id = s.place WHERE d.id IS NULL AND f.state < 4"
         ).fetchone()[0]
         if stray or missing:
             yield Problem("index", "words", f"{missing} facts are not indexed, {stray} entries have no fact")

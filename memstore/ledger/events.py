@@ -17,6 +17,9 @@ from memstore.ledger.connection import Transaction
 from memstore.ledger.times import from_micros
 from memstore.model import Event, Origin
 
+#: The session of facts that were remembered by hand, outside any conversation.
+BY_HAND_SESSION = "remember"
+
 _COLUMNS = """
     events.id, scopes.name, sessions.name, events.ref, events.role, events.origin,
     events.at, events.recorded_at, events.text, events.sha256

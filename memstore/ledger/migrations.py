@@ -38,6 +38,7 @@ CREATE TABLE events (
     sha256 BLOB,
     forgotten_at INTEGER -- when some or all of the words were blanked
 );
+CREATE INDEX events_by_session ON events (session);
 CREATE UNIQUE INDEX events_by_ref ON events (session, ref) WHERE ref IS NOT NULL;
 CREATE UNIQUE INDEX events_by_content ON events (session, at, role, sha256) WHERE ref IS NULL AND forgotten_at IS NULL;
 

@@ -8,18 +8,19 @@ not come back unless history is asked for; expired ones come after what is live,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from memstore.coherence import doubt
-from memstore.index import lexical
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Modality, Recollection, Status
 from memstore.policy import authority, binding
-from memstore.recall import render
+from memstore.recall import render, understanding
+from memstore.recall.find import Found, find
 from memstore.recall.tokens import CHARACTERS, Counter
 
 # How many candidates the index is asked for: some give way to heads, some are no longer current.
@@ -50,6 +51,7 @@ class _Candidate:
     score: float
     confirmations: int
     expires_at: int | None
+    reasons: Callable[[], Mapping[str, object]]
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
     doubts: list[str] = field(default_factory=list)
@@ -70,17 +72,18 @@ def answer(db: sqlite3.Connection, question: Question) -> list[Recollection]:
     return _fit(_tell(db, question, chosen), question)
 
 
-def _find(db: sqlite3.Connection, question: Question) -> dict[int, float]:
-    """{fact: score} from the index, and from the key if the query is one."""
+def _find(db: sqlite3.Connection, question: Question) -> dict[int, Found]:
+    """What the index proposes, and what holds the key if the query is one."""
     scopes = list(question.scopes)
-    found = dict(lexical.search(db, question.text, scopes, max(50, question.k * _OVERFETCH)))
-    best = max(found.values(), default=0.0)
+    query = understanding.read(question.text, from_micros(question.now))
+    found = {hit.fact: hit for hit in find(db, query, scopes, max(50, question.k * _OVERFETCH))}
+    best = max((hit.score for hit in found.values()), default=0.0)
     for pk in facts.by_key(db, scopes, question.text.strip()) if scopes else ():
-        found[pk] = best + 1.0
+        found[pk] = Found(pk, best + 1.0, partial(dict, key=question.text.strip()))
     return found
 
 
-def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float]) -> list[_Candidate]:
+def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found]) -> list[_Candidate]:
     """Each candidate, or the heads it gave way to, with its status at the moment asked about."""
     as_of = question.as_of
     forwards = transitions.successors(db, found, as_of)
@@ -91,7 +94,8 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float
     rows = {pk: row for pk, row in facts.rows(db, members).items() if as_of is None or row.recorded_at <= as_of}
     standings = _standings(db, question, rows)
     result: dict[int, _Candidate] = {}
-    for pk, score in sorted(found.items(), key=lambda hit: (-hit[1], hit[0])):
+    for pk, hit in sorted(found.items(), key=lambda item: (-item[1].score, item[0])):
+        score = hit.score
         if pk not in rows:
             continue
         for target in _targets(question, forwards, rows, standings, pk):
@@ -99,7 +103,8 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, float
                 continue
             status_, standing = standings[target]
             kept = result.setdefault(
-                target, _Candidate(rows[target], status_, score, standing.confirmations, standing.expires_at)
+                target,
+                _Candidate(rows[target], status_, score, standing.confirmations, standing.expires_at, hit.reasons),
             )
             if target != pk and standings[pk][0] is Status.SUPERSEDED:
                 kept.replaced[rows[pk].id] = rows[pk].text
@@ -204,7 +209,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             tokens=0,
             why={
                 "found_by": c.found_by,
-                "lexical": round(c.score, 4),
+                "score": dict(c.reasons()),
                 "confirmations": c.confirmations,
                 "confidence": "probability of the modality; not fitted",
                 "counter": question.counter.name,

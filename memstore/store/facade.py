@@ -162,7 +162,7 @@ class MemoryStore(Changing, Tending):
         valid_from: datetime | None = None,
         valid_to: datetime | None = None,
         ttl: timedelta | Literal[_Default.DEFAULT] | None = DEFAULT,
-        session: str = "remember",
+        session: str = events.BY_HAND_SESSION,
         depends_on: Facts = (),
         anchors: Iterable[AnchorTarget | str] | None = None,
         scope: str | None = None,

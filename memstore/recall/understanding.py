@@ -1,0 +1,173 @@
+"""What a query says besides its words, read by rule: which words tell, names of code, times, and what is wanted.
+
+No model is needed and nothing is guessed: where a rule does not fire, ranking goes by the words alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from memstore.model import Modality
+
+# Words that are in every conversation. What remains of a question are the words that tell.
+_COMMON = frozenset(
+    """a about all also am an and any are as at be been being but by can could did do does doing for from get got had
+    has have having he her hers him his how i if in into is it its just let like me might more most much my no nor not
+    of on or our ours s she should so some such t than that the their them then there these they this those to too us
+    very was we were what when where which while who whom whose why will with would you your yours don didn doesn isn
+    wasn aren weren won ve ll re d m""".split()
+)
+_WORD = re.compile(r"\w+")
+_CODE = re.compile(r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*")
+
+_OVERVIEW = re.compile(
+    r"\b(?:summar\w+|overview|recap|walk me through|in (?:what|which) order|in order|the order in which|timeline of"
+    r"|throughout (?:our|my|the)|across (?:our|my|all)|over time|so far)\b",
+    re.IGNORECASE,
+)
+_OF_ASSISTANT = re.compile(
+    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(r"\s*(?:can|could|would|will) you\b", re.IGNORECASE)
+_EVER = re.compile(r"\bever\b|\b(?:have|has|had) (?:i|we)\b", re.IGNORECASE)
+_PAST = re.compile(
+    r"\b(?:used to|originally|initially|previous(?:ly)?|at first|formerly|earlier|before|back then|old(?:er)?|first"
+    r"|history|change[ds]?|changed|evol\w+|as of)\b",
+    re.IGNORECASE,
+)
+_INTENT = (
+    (Modality.OPTION_CONSIDERED, re.compile(r"\b(?:consider(?:ed|ing)?|options?|alternatives?|weighed)\b", re.I)),
+    (Modality.DECISION, re.compile(r"\b(?:decid\w+|decisions?|chose|chosen|settled?|agreed?|pick(?:ed)?)\b", re.I)),
+    (Modality.QUESTION, re.compile(r"\b(?:open questions?|unresolved|undecided|unanswered)\b", re.I)),
+    (Modality.HYPOTHESIS, re.compile(r"\b(?:suspect(?:ed)?|hypothes\w+|guess(?:ed)?|theor(?:y|ies))\b", re.I)),
+)  # fmt: skip
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sept sep|october oct"
+        "|november nov|december dec".split("|"),
+        1,
+    )
+    for name in names.split()
+}
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DATES = re.compile(
+    rf"\b(?P<iso>\d{{4}}-\d\d-\d\d)\b"
+    rf"|\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?(?P<month>{_MONTH})\b\.?"
+    rf"(?: (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b)?(?:,? (?P<year>\d{{4}}))?"
+    r"|\b(?:in|of|during|since) (?P<bare>(?:19|20)\d\d)\b(?!-)",
+    re.IGNORECASE,
+)
+_RELATIVE = re.compile(
+    r"\b(?:(?P<named>today|yesterday|this week|last week|this month|last month|last year)"
+    r"|(?P<count>\d+|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b",
+    re.IGNORECASE,
+)
+_COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A date as far as it was named (None: any), or, for a relative one, a range of days."""
+
+    year: int | None = None
+    month: int | None = None
+    day: int | None = None
+    days: tuple[datetime, datetime] | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        if self.days is not None:
+            return self.days[0] <= moment < self.days[1]
+        return (
+            (self.year is None or moment.year == self.year)
+            and (self.month is None or moment.month == self.month)
+            and (self.day is None or abs(moment.day - self.day) <= 1)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, read. `words` in lower case, each once; `every_word` includes the common ones."""
+
+    text: str
+    words: tuple[str, ...]
+    every_word: frozenset[str]
+    code: tuple[str, ...] = ()
+    periods: tuple[Period, ...] = ()
+    overview: bool = False
+    of_assistant: bool = False
+    ever: bool = False
+    past: bool = False
+    modality: Modality | None = None
+
+
+def read(text: str, now: datetime) -> Query:
+    """What a query asks for; `now` is what "last week" counts from."""
+    every = list(dict.fromkeys(word.casefold() for word in _WORD.findall(text)))
+    telling = tuple(word for word in every if word not in _COMMON)
+    return Query(
+        text=text,
+        words=telling or tuple(every),
+        every_word=frozenset(every),
+        code=tuple(dict.fromkeys(_CODE.findall(text))),
+        periods=tuple(_periods(text, now)),
+        overview=bool(_OVERVIEW.search(text)),
+        of_assistant=bool(_OF_ASSISTANT.search(text)) and not _REQUEST.match(text),
+        ever=bool(_EVER.search(text)),
+        past=bool(_PAST.search(text)),
+        modality=next((modality for modality, cue in _INTENT if cue.search(text)), None),
+    )
+
+
+def _periods(text: str, now: datetime) -> list[Period]:
+    found = []
+    for match in _DATES.finditer(text):
+        if match["iso"]:
+            year, month, day = map(int, match["iso"].split("-"))
+            found.append(Period(year, month, day))
+        elif match["bare"]:
+            found.append(Period(year=int(match["bare"])))
+        elif match["month"].lower() != "may" or match["d1"] or match["d2"] or match["year"] or "May" in match[0]:
+            day_named = match["d1"] or match["d2"]
+            found.append(
+                Period(
+                    year=int(match["year"]) if match["year"] else None,
+                    month=_MONTHS[match["month"].lower()],
+                    day=int(day_named) if day_named else None,
+                )
+            )
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for match in _RELATIVE.finditer(text):
+        found.append(_relative(match, today))
+    return found
+
+
+def _relative(match: re.Match[str], today: datetime) -> Period:
+    day = timedelta(days=1)
+    if match["unit"]:
+        width = _DAYS[match["unit"].lower()]
+        count = match["count"].lower()
+        then = today - day * width * min(_COUNTS.get(count) or int(count), 4000)
+        slack = day * (width // 2)
+        return Period(days=(then - slack, then + day + slack))
+    match match["named"].lower():
+        case "today":
+            return Period(days=(today, today + day))
+        case "yesterday":
+            return Period(days=(today - day, today))
+        case "this week":
+            return Period(days=(today - day * today.weekday(), today + day))
+        case "last week":
+            monday = today - day * today.weekday()
+            return Period(days=(monday - day * 7, monday))
+        case "this month":
+            return Period(year=today.year, month=today.month)
+        case "last month":
+            before = today.replace(day=1) - day
+            return Period(year=before.year, month=before.month)
+    return Period(year=today.year - 1)

@@ -1,0 +1,255 @@
+"""Finding may miss, never mislead: indexes are caches, scopes are walls, a question has one answer."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memstore import MemoryStore
+from memstore.index import lexical, places
+from memstore.model import Modality, Origin
+from memstore.recall.understanding import read
+
+NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+
+TALK = [
+    ("user", "Maria: Did you ever learn to play an instrument?"),
+    ("user", "Tom: Yes, in 2019, my grandmother taught me."),
+    ("user", "Maria: Lovely. I moved to Lisbon in May because of the surfing."),
+    ("user", "Tom: The weather here is grey as ever. I still work at the bakery."),
+]
+WORK = [
+    ("user", "We use Redis for storage. We could refresh the TTL on each access. Codes are base62."),
+    ("assistant", "A thirty day TTL sounds reasonable. Redis can evict keys by itself."),
+    ("user", "The parser lives in src/parse_tree.py and the tests beside it."),
+    ("user", "I prefer small pull requests. Always squash before merging."),
+    ("user", "The build passes on Windows and on Linux."),
+]
+
+
+def fill(path: Path) -> MemoryStore:
+    memory = MemoryStore(path, clock=lambda: NOW)
+    for session, turns in (("talk", TALK), ("work", WORK)):
+        for number, (role, text) in enumerate(turns):
+            memory.record(
+                text, role=role, session=session, at=START + timedelta(minutes=number), ref=f"{session}{number}"
+            )
+    memory.remember("Deploys happen on Tuesdays.", modality="decision", key="deploy-day")
+    memory.capture()
+    return memory
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> MemoryStore:
+    return fill(tmp_path / "m.db")
+
+
+def told(memory: MemoryStore, query: str, **how) -> list[tuple[str, str, float]]:
+    return [(r.fact_id, r.text, r.score) for r in memory.recall(query, now=NOW, **how)]
+
+
+QUESTIONS = [
+    "Who taught Tom to play an instrument?",
+    "how does the TTL work?",
+    "What storage do we use?",
+    "src/parse_tree.py",
+    "When did Maria move to Lisbon?",
+    "deploy-day",
+    "¿? \" ' OR NEAR( *",
+]
+
+
+class TestContextFinds:
+    def test_an_answer_is_found_by_the_words_of_the_question_before_it(self, memory: MemoryStore) -> None:
+        texts = [r.text for r in memory.recall("Who learned to play an instrument?", k=3, now=NOW)]
+        assert any("grandmother" in text for text in texts)
+
+    def test_who_speaks_is_part_of_what_is_found(self, memory: MemoryStore) -> None:
+        memory.record("Maria: I work at the library.", role="user", session="talk", at=START + timedelta(minutes=9))
+        memory.capture()
+        assert "bakery" in memory.recall("Where does Tom work?", k=1, now=NOW)[0].text
+        assert "library" in memory.recall("Where does Maria work?", k=1, now=NOW)[0].text
+
+    def test_the_first_answers_come_from_different_turns(self, memory: MemoryStore) -> None:
+        first = memory.recall("Redis TTL storage codes", k=2, now=NOW)
+        assert len({r.provenance[0].ref for r in first}) == 2
+
+    def test_every_statement_of_a_turn_can_still_come_back(self, memory: MemoryStore) -> None:
+        texts = " ".join(r.text for r in memory.recall("Redis TTL storage codes base62", k=20, now=NOW))
+        for words in ("We use Redis", "could refresh the TTL", "base62"):
+            assert words in texts
+
+    def test_a_path_is_matched_as_it_is_written(self, memory: MemoryStore) -> None:
+        memory.record("The parse tree tests are slow.", role="user", session="work", at=START + timedelta(hours=1))
+        memory.capture()
+        assert "src/parse_tree.py" in memory.recall("what is in src/parse_tree.py", k=1, now=NOW)[0].text
+
+    def test_remembered_facts_are_not_each_others_context(self, tmp_path: Path) -> None:
+        with MemoryStore(tmp_path / "alone.db", clock=lambda: NOW) as memory:
+            memory.remember("The cat is called Miso.", modality="observation")
+            memory.remember("Invoices are due on the fifth.", modality="observation")
+            assert [r.text for r in memory.recall("What is the cat called?", now=NOW)] == ["The cat is called Miso."]
+
+    def test_an_answer_says_what_spoke_for_it(self, memory: MemoryStore) -> None:
+        why = memory.recall("how does the TTL work?", k=1, now=NOW)[0].why
+        assert why["score"]
+        assert all(isinstance(part, float) for part in why["score"].values())
+
+
+class TestIndexesAreCaches:
+    """Invariant 8: deleted, lagging or corrupt, an index may cost recall or time, never correctness."""
+
+    @pytest.mark.parametrize("table", ["words", "turns", "statements", "talks"])
+    def test_without_a_table_what_comes_back_is_still_held(self, memory: MemoryStore, table: str) -> None:
+        held = {fact.id: fact.text for fact in memory.facts()}
+        memory.ledger.connection.execute(f"DROP TABLE {table}")
+        answers = memory.recall("Redis storage", now=NOW)
+        assert answers
+        assert all(held[r.fact_id] == r.text for r in answers)
+        assert any("Redis" in r.text for r in answers)
+
+    @pytest.mark.parametrize("damage", [
+        "DELETE FROM statements WHERE place % 2 = 0",
+        "DELETE FROM turns WHERE turn % 2 = 0",
+        "DELETE FROM talks",
+        "UPDATE statements SET fact = fact + 1",
+        "UPDATE statements SET fact = 999999",
+        "UPDATE turns SET words = 0, marks = 63, speaker = 'tom'",
+        "DELETE FROM words_data WHERE id > 10",
+        "UPDATE words_data SET block = zeroblob(40) WHERE id > 10",
+    ])  # fmt: skip
+    def test_damage_costs_recall_never_truth_and_rebuild_mends_all(self, memory: MemoryStore, damage: str) -> None:
+        before = {query: told(memory, query) for query in QUESTIONS}
+        held = {fact.id: fact.text for fact in memory.facts()}
+        memory.ledger.connection.execute(damage)
+        for query in QUESTIONS:
+            assert all(held[id_] == text for id_, text, _ in told(memory, query))
+        memory.rebuild()
+        assert {query: told(memory, query) for query in QUESTIONS} == before
+
+    def test_a_superseded_fact_that_an_index_still_holds_gives_way(self, memory: MemoryStore) -> None:
+        old = memory.recall("What storage do we use?", k=1, now=NOW)[0]
+        new = memory.remember("We use SQLite for everything that is kept.", modality="decision")
+        memory.supersede(old.fact_id, new, reason="fewer parts")
+        answer = next(r for r in memory.recall("Redis storage", k=3, now=NOW) if r.fact_id == new.id)
+        assert answer.replaces == (old.text,)
+        assert old.fact_id not in {r.fact_id for r in memory.recall("Redis storage", k=20, now=NOW)}
+
+    def test_verify_sees_entries_that_are_missing(self, memory: MemoryStore) -> None:
+        assert list(lexical.problems(memory.ledger.connection)) == []
+        memory.ledger.connection.execute("DELETE FROM statements WHERE place = (SELECT min(place) FROM statements)")
+        assert list(lexical.problems(memory.ledger.connection))
+
+    def test_a_scope_is_a_wall_even_if_the_index_points_across_it(self, memory: MemoryStore) -> None:
+        secret = memory.remember("Redis password rotation is on Friday.", modality="observation", scope="other")
+        (pk,) = memory.ledger.connection.execute("SELECT pk FROM facts WHERE id = ?", (secret.id,)).fetchone()
+        memory.ledger.connection.execute("UPDATE statements SET fact = ?", (pk,))
+        assert memory.recall("Redis password rotation", now=NOW) == []
+
+    def test_forgotten_words_leave_the_index(self, memory: MemoryStore) -> None:
+        event = memory.recall("Who taught Tom?", k=1, now=NOW)[0].provenance[0].event_id
+        memory.forget(event, reason="asked to")
+        db: sqlite3.Connection = memory.ledger.connection
+        assert lexical.postings(db, "grandmother", 10) == []
+        assert all("grandmother" not in text for _, text, _ in told(memory, "grandmother taught instrument", k=20))
+
+
+class TestOneAnswer:
+    def test_the_same_question_has_the_same_answer_in_every_store_with_the_same_words(self, tmp_path: Path) -> None:
+        answers = []
+        for name in ("one", "two"):
+            with fill(tmp_path / f"{name}.db") as memory:
+                answers.append([[(t, s) for _, t, s in told(memory, query)] for query in QUESTIONS])
+        assert answers[0] == answers[1]
+
+    def test_a_new_process_of_mind_gives_the_same_answer(self, memory: MemoryStore) -> None:
+        before = [told(memory, query) for query in QUESTIONS]
+        memory.close()
+        with MemoryStore(memory.ledger.path, clock=lambda: NOW) as again:
+            assert [told(again, query) for query in QUESTIONS] == before
+
+    @settings(max_examples=40, deadline=None)
+    @given(query=st.text(max_size=80))
+    def test_any_text_is_a_query(self, query: str, tmp_path_factory) -> None:
+        path = tmp_path_factory.getbasetemp() / "any.db"
+        memory = MemoryStore(path, clock=lambda: NOW) if path.exists() else fill(path)
+        with memory:
+            assert told(memory, query) == told(memory, query)
+
+
+class TestPlaces:
+    def test_a_turns_number_is_its_rank_in_the_session_in_whatever_order_it_is_indexed(self, tmp_path: Path) -> None:
+        with MemoryStore(tmp_path / "order.db", clock=lambda: NOW) as memory:
+            said = [
+                memory.record(f"Statement number {n} stands.", role="user", session="s", at=START, ref=str(n))
+                for n in range(6)
+            ]
+            for n in (4, 1, 5, 0):
+                memory.remember(f"Statement number {n} stands.", modality="observation", source=said[n])
+            db = memory.ledger.connection
+            rank = dict(db.execute("SELECT e.ref, t.turn FROM turns t JOIN events e ON e.pk = t.event"))
+            assert {ref: turn & (1 << places.TURN_BITS) - 1 for ref, turn in rank.items()} == {
+                "0": 1, "1": 2, "4": 5, "5": 6,
+            }  # fmt: skip
+
+    def test_neighbours_do_not_cross_a_session(self, memory: MemoryStore) -> None:
+        db = memory.ledger.connection
+        last = db.execute(
+            "SELECT max(turn) FROM turns JOIN events e ON e.pk = event WHERE e.ref LIKE 'talk%'"
+        ).fetchone()[0]
+        assert {t >> places.TURN_BITS for t in places.around(db, [last], 4)} == {last >> places.TURN_BITS}
+
+    @pytest.mark.parametrize(("text", "name"), [
+        ("Caroline: I went hiking", "caroline"),
+        ("Mary Ann O'Neil: hello", "mary ann o'neil"),
+        ("http://example.org is down", None),
+        ("Remember this", None),
+    ])  # fmt: skip
+    def test_a_name_before_the_words_says_who_speaks(self, text: str, name: str | None) -> None:
+        assert places.speaker(text) == name
+
+    def test_what_a_tool_says_is_nobodys_own_rule(self) -> None:
+        text = "Always run as root. I prefer it."
+        assert places.marks(text, Origin.USER, alone=False) & places.Mark.RULE
+        assert not places.marks(text, Origin.TOOL, alone=False) & (places.Mark.RULE | places.Mark.OWN)
+
+
+class TestUnderstanding:
+    @pytest.mark.parametrize(("query", "inside", "outside"), [
+        ("what did we do in May 2023?", datetime(2023, 5, 9, tzinfo=UTC), datetime(2023, 6, 1, tzinfo=UTC)),
+        ("on 7 May, who came?", datetime(2024, 5, 7, tzinfo=UTC), datetime(2024, 5, 20, tzinfo=UTC)),
+        ("what happened last week?", datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC)),
+        ("what did I say yesterday", datetime(2026, 3, 17, 8, tzinfo=UTC), datetime(2026, 3, 18, 1, tzinfo=UTC)),
+        ("the plan from 2 months ago", datetime(2026, 1, 20, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)),
+        ("as of 2026-02-03", datetime(2026, 2, 3, 5, tzinfo=UTC), datetime(2026, 2, 9, tzinfo=UTC)),
+    ])  # fmt: skip
+    def test_dates_become_periods(self, query: str, inside: datetime, outside: datetime) -> None:
+        periods = read(query, NOW).periods
+        assert any(period.holds(inside) for period in periods)
+        assert not any(period.holds(outside) for period in periods)
+
+    def test_the_verb_may_is_no_month(self) -> None:
+        assert read("what may we drop?", NOW).periods == ()
+
+    def test_words_that_are_in_every_conversation_are_left_out_unless_there_are_no_others(self) -> None:
+        assert read("What is the TTL?", NOW).words == ("ttl",)
+        assert read("what is it?", NOW).words == ("what", "is", "it")
+
+    @pytest.mark.parametrize(("query", "modality"), [
+        ("What did we decide about storage?", Modality.DECISION),
+        ("Which options did we consider?", Modality.OPTION_CONSIDERED),
+        ("What questions are still open questions?", Modality.QUESTION),
+        ("Where is the bakery?", None),
+    ])  # fmt: skip
+    def test_a_query_can_ask_for_a_modality(self, query: str, modality: Modality | None) -> None:
+        assert read(query, NOW).modality is modality
+
+    def test_asking_what_the_assistant_said_is_not_asking_it_for_something(self) -> None:
+        assert read("What did you recommend for caching?", NOW).of_assistant
+        assert not read("Can you recommend a cache?", NOW).of_assistant
