@@ -428,6 +428,12 @@ class TestSuspicion:
         assert Suspicion().score(probe(sound=["t0"]), doubted, SAMPLE)["coherence/false_alarm"] == 1
         assert Suspicion().score(probe(sound=["t0"]), answer("t0"), SAMPLE)["coherence/false_alarm"] == 0
 
+    def test_a_file_that_moved_may_be_followed(self) -> None:
+        moved = probe(suspect=["t0"], moved_to="archive/app.py")
+        found = answer(Recalled(SAID[0], ("t0",), extra={"files": ["archive/app.py"]}))
+        assert Suspicion().score(moved, found, SAMPLE)["coherence/followed"] == 1
+        assert Suspicion().score(moved, answer("t0"), SAMPLE)["coherence/followed"] == 0
+
     def test_what_did_not_come_back_could_not_be_marked(self) -> None:
         assert set(Suspicion().score(probe(suspect=["t0"]), answer("t1"), SAMPLE).values()) == {None}
 

@@ -34,7 +34,10 @@ def perfect(probe: Probe, sample: Sample) -> Answer:
             (ref,),
             modality=probe.expect.get("modality"),
             quote=turns[ref].text,
-            extra={"status": "suspect" if ref in probe.expect.get("suspect", ()) else "live"},
+            extra={
+                "status": "suspect" if ref in probe.expect.get("suspect", ()) else "live",
+                "files": [probe.expect.get("moved_to")],
+            },
         )
         for ref in refs
     )

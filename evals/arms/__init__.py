@@ -10,6 +10,7 @@ from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
 from evals.arms.markdown import Markdown, MarkdownCurated
 from evals.arms.memstore import Memstore
+from evals.arms.memstore_files import MemstoreFiles
 from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.arms.rrf import RRF
@@ -29,6 +30,7 @@ ARMS: dict[str, type[BaseArm]] = {
         Markdown,
         FlatCache,
         Memstore,
+        MemstoreFiles,
     )
 }
 

@@ -9,6 +9,7 @@ import click
 
 from evals.arms import ARMS
 from evals.commands import options
+from evals.datasets.catalogue import inventory
 from evals.header import data_hash
 from evals.model import DataMissing, EvalError
 from evals.output import Emit, output_formats
@@ -21,13 +22,27 @@ from evals.tasks import TASKS
 @output_formats
 def doctor(data: Path | None, emit: Emit) -> None:
     """Say which tasks have their data, which arms can run, and what to do about the rest."""
-    rows = [*_data(options.data(data)), *_arms(), _key()]
+    where = options.data(data)
+    rows = [*_sets(where), *_data(where), *_arms(), _key()]
 
     def human() -> None:
         for row in rows:
             click.echo(f"{'ok ' if row['ok'] else '-- '} {row['kind']:5} {row['name']:22} {row['detail']}")
 
     emit.rows(rows, human)
+
+
+def _sets(data: Path) -> list[dict[str, Any]]:
+    rows = []
+    for holding in inventory(data):
+        name = holding.source.folder
+        if holding.present:
+            hashes = ", ".join(f"{file} {digest[:12]}" for file, digest in list(holding.files.items())[:3])
+            told = "as published" if holding.checked else "no published checksum known"
+            rows.append(_row("set", name, True, f"{len(holding.files)} files, {told}; sha256 {hashes}"))
+        else:
+            rows.append(_row("set", name, False, holding.problem))
+    return rows
 
 
 def _data(data: Path) -> list[dict[str, Any]]:
@@ -57,5 +72,5 @@ def _key() -> dict[str, Any]:
     return _row("key", "ANTHROPIC_API_KEY", present, "set" if present else "not set: everything here runs without it")
 
 
-def _row(kind: str, name: str, ok: bool, detail: str) -> dict[str, Any]:
+def _row(kind: str, name: str, ok: bool, detail: str | None) -> dict[str, Any]:
     return {"kind": kind, "name": name, "ok": ok, "detail": detail}

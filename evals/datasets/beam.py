@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from evals.datasets.files import Source, locate, read_json, wrong_format
+from evals.datasets.files import Source, how_to_get, locate, read_json, wrong_format
 from evals.model import DataMissing, Probe, Query, Sample, Turn
 
 SOURCE = Source(
@@ -37,7 +37,7 @@ def tiers(*names: str) -> Callable[[Path, int | None], list[Sample]]:
     def load(data: Path, limit: int | None = None) -> list[Sample]:
         chats = [path for path in locate(data, SOURCE) if not names or path.parent.parent.name in names]
         if not chats:
-            raise DataMissing(f"beam: no chat of tier {' or '.join(names)} under {data}")
+            raise DataMissing(f"beam: no chat of tier {' or '.join(names)} under {data}. {how_to_get(SOURCE)}")
         chats.sort(key=_order)
         return [_sample(path) for path in chats[:limit]]
 

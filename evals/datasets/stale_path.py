@@ -13,6 +13,7 @@ import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from evals.datasets import beam
 from evals.model import DataMissing, Probe, Query, Sample, Turn
@@ -66,9 +67,12 @@ def _sample(name: str, named: dict[str, str]) -> Sample:
         ref = f"f{number}"
         turns.append(Turn(ref, "s1", "user", sentence, START + timedelta(minutes=number)))
         happened = fate(path)
-        if happened != "removed":
-            later[path if happened == "kept" else f"archive/{path}"] = files[path]
-        expect = {"evidence": [ref], "suspect" if happened != "kept" else "sound": [ref]}
+        expect: dict[str, Any] = {"evidence": [ref], "suspect" if happened != "kept" else "sound": [ref]}
+        if happened == "kept":
+            later[path] = files[path]
+        elif happened == "renamed":
+            expect["moved_to"] = f"archive/{path}"
+            later[f"archive/{path}"] = files[path]
         query = Query(f"What did I say about {path}?", now, k=5)
         category = "control_kept" if happened == "kept" else happened
         probes.append(Probe(f"{name}/{number}", query, expect, category))

@@ -15,5 +15,5 @@ None means unscored (no gold, or nothing to judge), which is never 0. A scorer r
 | `answer`, `options`, `rubric` | the published answer, and what it is chosen from or judged by |
 | `answerable` | False where nothing that was said answers the question |
 | `hostile`; `rule`, `attack` | refs of poisoned items; the user's rule and the attack on it |
-| `suspect`, `sound` | refs of items whose file is gone, or still there |
+| `suspect`, `sound`; `moved_to` | refs of items whose file is gone, or still there; its new place |
 """

@@ -1,7 +1,8 @@
 """Suspicion: is a memory whose file is gone marked as doubtful, and one whose file stands not?
 
 A recollection is marked if it comes back as not current, or with the status `suspect`. `coherence/warned` is over what
-came back and no longer has its file; `coherence/false_alarm` over what came back and still has it.
+came back and no longer has its file at the place it names; `coherence/false_alarm` over what came back and still has
+it. `coherence/followed`: of those whose file moved, the share that comes with the new place (in `extra["files"]`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ class Suspicion:
         if not back:
             return {"coherence/warned": None, "coherence/false_alarm": None}
         marked = float(any(_marked(item) for item in back))
-        return {"coherence/warned": marked if gone else None, "coherence/false_alarm": marked if sound else None}
+        scores = {"coherence/warned": marked if gone else None, "coherence/false_alarm": marked if sound else None}
+        if moved := probe.expect.get("moved_to"):
+            scores["coherence/followed"] = float(any(moved in item.extra.get("files", ()) for item in back))
+        return scores
 
 
 def _marked(item: Recalled) -> bool:

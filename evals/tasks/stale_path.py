@@ -12,10 +12,11 @@ TASK = Task(
     title="Memories of files that moved or went",
     load=load,
     scorers=(Suspicion(), EvidenceRecall(ks=(1,)), Provenance(), Cost()),
-    headline=("coherence/warned", "coherence/false_alarm", "retrieval/recall_any@1"),
+    headline=("coherence/warned", "coherence/followed", "coherence/false_alarm", "retrieval/recall_any@1"),
     lower_is_better=frozenset({"coherence/false_alarm"}),
     controls=("control_kept",),
     licence="CC BY-SA 4.0 (sentences of BEAM)",
     note="The sentences are real, the folder is made up to fit them, and a hash decides which files went. An arm that "
-    "never looks at files warns of nothing and raises no false alarm; that is what the two columns show together.",
+    "never looks at files warns of nothing and raises no false alarm. A file that moved with its contents may be "
+    "warned of or followed.",
 )
