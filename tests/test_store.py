@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -285,3 +287,37 @@ class TestAQuoteIsTheWordsItPointsAt:
             fact = store.remember("a\0b\0", modality="observation")
             assert fact.provenance[0].quote == "a\0b\0"
             assert store.verify() == []
+
+
+class TestEveryTokenIsBooked:
+    def test_what_recall_and_context_put_into_prompts_is_booked_by_purpose_with_its_counter(
+        self, memory: MemoryStore
+    ) -> None:
+        memory.remember("We use Redis for storage.", modality="decision")
+        found = memory.recall("redis storage")
+        block = memory.context("redis storage", budget=200)
+        booked = memory.usage()
+        assert [(u.purpose, u.input_tokens) for u in booked] == [
+            ("retrieve", sum(r.tokens for r in found)),
+            ("inject", -(-len(block) // 4)),
+        ]
+        assert {(u.counter, u.cost_usd) for u in booked} == {("chars/4", None)}
+
+    def test_bookings_outlive_the_process_that_made_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "memory.db"
+        script = f"""
+from memstore import MemoryStore
+memory = MemoryStore({str(path)!r})
+memory.remember("We use Redis.", modality="decision")
+memory.recall("redis")
+"""
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+        assert [u.purpose for u in MemoryStore(path).usage()] == ["retrieve"]
+
+    def test_a_busy_store_makes_no_recall_wait_and_loses_no_booking(self, memory: MemoryStore, tmp_path: Path) -> None:
+        memory.remember("We use Redis.", modality="decision")
+        other = MemoryStore(tmp_path / "memory.db")
+        with other.transaction():
+            for _ in range(40):
+                assert memory.recall("redis")
+        assert len(memory.usage()) == 40

@@ -35,6 +35,7 @@ from memstore.recall import render
 from memstore.recall.answer import Question, answer
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
+from memstore.store.booking import Bookings
 from memstore.store.changing import Changing, Facts
 from memstore.store.naming import FactLike, SourceLike
 from memstore.store.tending import Tending
@@ -88,6 +89,7 @@ class MemoryStore(Changing, Tending):
         self.counter = counter
         self._extractor = extractor
         self.root = None if root is None else naming.directory(root)
+        self._bookings = Bookings(self.ledger)
         keeping.open_index(self.ledger)
 
     def __enter__(self) -> MemoryStore:
@@ -97,7 +99,8 @@ class MemoryStore(Changing, Tending):
         self.close()
 
     def close(self) -> None:
-        """Close the file's connections. The store opens new ones if it is used again."""
+        """Write what is still to be booked and close the file. The store opens it again if it is used again."""
+        self._bookings.settle(patient=True)
         self.ledger.close()
 
     @contextmanager
@@ -222,6 +225,7 @@ class MemoryStore(Changing, Tending):
         modality: str | Iterable[str] | None = None,
         current_only: bool = False,
         history: bool = False,
+        purpose: str | None = "retrieve",
     ) -> list[Recollection]:
         """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
 
@@ -232,6 +236,7 @@ class MemoryStore(Changing, Tending):
         modality       keep only these
         current_only   leave out what is past its time; otherwise it comes last, marked
         history        superseded and retracted facts come back too, marked
+        purpose        what the tokens are booked under; None where the caller books them itself
         """
         if mode != "exact":
             raise UsageError(f"mode {mode!r} is not one of exact")
@@ -264,7 +269,10 @@ class MemoryStore(Changing, Tending):
                     ),
                 )
 
-        return self._fresh(ask) if then is None else ask()
+        found = self._fresh(ask) if then is None else ask()
+        if purpose is not None:
+            self._bookings.add(self.scope, purpose, self.counter.name, sum(r.tokens for r in found), moment)
+        return found
 
     def context(
         self,
@@ -280,7 +288,9 @@ class MemoryStore(Changing, Tending):
         room = budget - self.counter.count(render.block([]) or f"{render.OPEN}\n{render.CLOSE}\n")
         if room < 1:
             return ""
-        return render.block(self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope))
+        block = render.block(self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope, purpose=None))
+        self._bookings.add(self.scope, "inject", self.counter.name, self.counter.count(block), self._moment(now, None))
+        return block
 
     def get(
         self,
@@ -422,6 +432,7 @@ class MemoryStore(Changing, Tending):
 
     def usage(self, *, scope: str | None = None) -> list[Usage]:
         """Every booking, oldest first."""
+        self._bookings.settle(patient=True)
         with self.ledger.reading() as db:
             return usage.entries(db, self._scope(scope))
 

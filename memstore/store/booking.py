@@ -1,0 +1,61 @@
+"""Tokens that reading cost, booked without making a read wait for a write.
+
+A booking is kept in memory until enough have gathered and the write lock is free, or the store is closed or asked
+for its bookings, or the process ends in good order. A crash in between loses bookings, never memories.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+
+from memstore.errors import MemstoreError, StoreBusy
+from memstore.ledger import events, usage
+from memstore.ledger.connection import Ledger
+from memstore.ledger.times import from_micros
+from memstore.model import Usage
+
+_ENOUGH = 32
+
+
+class Bookings:
+    """What is not yet written, for one ledger; safe to share between threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[str, Usage]] = []
+        atexit.register(_settle_at_exit, weakref.ref(self))
+
+    def add(self, scope: str, purpose: str, counter: str, tokens: int, at: int) -> None:
+        """Book tokens that went into a prompt; written now if nobody is in the way and enough have gathered."""
+        if not tokens or self._ledger.read_only:
+            return
+        entry = Usage(from_micros(at), purpose, "unspecified", counter, tokens, 0, None, None)
+        with self._lock:
+            self._waiting.append((scope, entry))
+            enough = len(self._waiting) >= _ENOUGH
+        if enough:
+            self.settle(patient=False)
+
+    def settle(self, *, patient: bool) -> None:
+        """Write what waits. With `patient=False` a busy store is left alone, and asked again later."""
+        with self._lock:
+            if not self._waiting:
+                return
+            try:
+                with self._ledger.writing(patient=patient) as tx:
+                    for scope, entry in self._waiting:
+                        usage.book(tx, entry, events.scope_pk(tx, scope))
+            except StoreBusy:
+                return
+            self._waiting.clear()
+
+
+def _settle_at_exit(bookings: weakref.ref[Bookings]) -> None:
+    waiting = bookings()
+    if waiting is not None:
+        with contextlib.suppress(MemstoreError):  # the file may be gone by now: an ending process has nobody to tell
+            waiting.settle(patient=True)
