@@ -107,8 +107,8 @@ def values(text: str, about: str = "", reach: int = 70) -> tuple[Value, ...]:
         elif kind == "measure":
             unit = frozenset({_measured(match[0])[0]})
         left, right = text[max(0, match.start() - reach) : match.start()], text[match.end() : match.end() + reach]
-        about = frozenset(content(left.split(" ", 1)[-1]) + content(right.rsplit(" ", 1)[0]) + context)
-        found.append(Value(kind, _canonical(kind, match[0]), unit, match.start(), match.end(), about))
+        near = frozenset(content(left.split(" ", 1)[-1]) + content(right.rsplit(" ", 1)[0]) + context)
+        found.append(Value(kind, _canonical(kind, match[0]), unit, match.start(), match.end(), near))
     return tuple(found)
 
 

@@ -26,6 +26,7 @@ from memstore.capture.segment import Segment, plain, segments
 from memstore.capture.sources.claude_mem import IMPORTED
 from memstore.capture.tagger import Tag, Tagger, default_tagger
 from memstore.model import Event, Kind, Modality, Origin, Span
+from memstore.policy import strength
 
 OPEN = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})
 SURE_ENOUGH_TO_CUT = 0.6
@@ -213,7 +214,7 @@ def _grouped(spans: list[tuple[int, int]], tags: list[Tag]) -> list[tuple[tuple[
     for span, tag in zip(spans, tags, strict=True):
         if groups and (groups[-1][1].modality in OPEN) == (tag.modality in OPEN):
             (start, _), first = groups[-1]
-            groups[-1] = ((start, span[1]), min(first, tag, key=_strength))
+            groups[-1] = ((start, span[1]), min(first, tag, key=lambda t: strength(t.modality)))
         else:
             groups.append((span, tag))
     if len(groups) < 2 or any(_standing(tag) < SURE_ENOUGH_TO_CUT for _, tag in groups):
@@ -225,17 +226,6 @@ def _standing(tag: Tag) -> float:
     """How probable it is that the words are as open, or as settled, as the tag says."""
     is_open = tag.modality in OPEN
     return sum(p for modality, p in tag.probabilities.items() if (modality in OPEN) == is_open)
-
-
-def _strength(tag: Tag) -> int:
-    order = (
-        Modality.QUESTION,
-        Modality.OPTION_CONSIDERED,
-        Modality.HYPOTHESIS,
-        Modality.OBSERVATION,
-        Modality.DECISION,
-    )
-    return order.index(tag.modality)
 
 
 def _omitted(segment: Segment, words: str, origin: Origin) -> str | None:
