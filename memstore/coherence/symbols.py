@@ -121,6 +121,11 @@ LANGUAGES: dict[str, Language] = {
     ".json": Language("tree_sitter_json", values=_PAIRS),
 }
 _SETTINGS = _set(".toml .yaml .yml .json .ini .cfg .conf .env .properties")
+_MEMBERS = _set(
+    "field_declaration enum_variant property_signature field_definition public_field_definition enum_constant "
+    "enumerator"
+)
+"""Definitions that give way to a function or type of the same name: `issuer()` beside a field `issuer`."""
 _NAME_FIELDS = ("name", "left", "property", "declarator", "key")
 _OPERATORS = ("operator", "binary", "unary", "comparison", "boolean", "attribute", "member", "call", "subscript")
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
@@ -162,7 +167,8 @@ def find(path: str, content: bytes, name: str) -> Found | None:
     """The definition of `name` in the file, or None.
 
     `name` may be qualified (`Class.method`, `impl::function`, `package.module.function`, `table.key`). Of several
-    definitions the outermost is meant; those of one qualified name (overloads, property setters) are taken together.
+    definitions the outermost is meant, and rather a function or a type than a field; those of one qualified name
+    (overloads, property setters) are taken together.
     Raises MissingExtra when the file has a grammar and the extra is not installed.
     """
     language = language_of(path)
@@ -181,11 +187,15 @@ def find(path: str, content: bytes, name: str) -> Found | None:
             continue
         qualified = _qualified(definition, leaf, language)
         if _means(parts, qualified, path):
-            nodes[definition.start_byte, definition.end_byte] = (len(qualified), _whole(definition))
+            nodes[definition.start_byte, definition.end_byte] = (
+                definition.type in _MEMBERS,
+                len(qualified),
+                _whole(definition),
+            )
     if not nodes:
         return None
-    depth = min(depth for depth, _ in nodes.values())
-    chosen = [node for _, (at, node) in sorted(nodes.items(), key=lambda item: item[0]) if at == depth]
+    nearest = min((member, depth) for member, depth, _ in nodes.values())
+    chosen = [node for _, (*rank, node) in sorted(nodes.items(), key=lambda item: item[0]) if (*rank,) == nearest]
     return _found(chosen, content, language)
 
 
@@ -309,10 +319,10 @@ def _whole(node: Node) -> Node:
 def _found(nodes: list[Node], content: bytes, language: Language) -> Found:
     with_attributes: list[Node] = []
     for node in nodes:
-        before = node.prev_sibling
+        before = node.prev_sibling if language is _RUST else None
         attributes = []
-        while before is not None and before.type == "attribute_item":
-            attributes.append(before)
+        while before is not None and (before.type == "attribute_item" or "comment" in before.type):
+            attributes.append(before)  # comments between them are left out of the form
             before = before.prev_sibling
         with_attributes += [*reversed(attributes), node]
     return Found(
