@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from evals.arms import ARMS
+from evals.arms.ablations import ABLATIONS
+from evals.tasks import TASKS
+
+ABLATED = tuple(arm.name for arm in ABLATIONS)
 FIRST_LIGHT_ARMS = (
     "no_memory",
     "full_context",
@@ -39,6 +44,19 @@ SUITES: dict[str, Suite] = {
             ("url_shortener", "statebench", "beam", "locomo", "peps", "modality"),
             FIRST_LIGHT_ARMS,
             {"statebench": 60, "beam": 2, "locomo": 2, "peps": 20, "modality": 40},
+        ),
+        Suite(
+            "capabilities",
+            "memstore with one capability removed at a time, on the tasks that are about it",
+            ("url_shortener", "statebench", "peps", "modality", "stale_path", "poisoning"),
+            ("memstore", *ABLATED, "bm25"),
+            {"statebench": 120, "peps": 20, "modality": 40},
+        ),
+        Suite(
+            "everything",
+            "every arm that can run here over every task whose data is here",
+            tuple(TASKS),
+            tuple(ARMS),
         ),
     )
 }

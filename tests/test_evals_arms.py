@@ -12,7 +12,7 @@ from evals.arms.base import BaseArm
 from evals.arms.bm25 import Index
 from evals.arms.flat_cache import compress
 from evals.arms.rrf import fuse
-from evals.model import EvalError, Probe, Query, Recalled, Sample, Turn
+from evals.model import Edge, EvalError, Probe, Query, Recalled, Sample, Turn
 from evals.tasks import TASKS
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,10 +25,14 @@ SAID = (
     "Metrics leave the service through the Prometheus endpoint.",
 )
 TURNS = tuple(Turn(f"t{i}", f"s{i // 2}", "user", text, START + timedelta(days=i)) for i, text in enumerate(SAID))
+SOON = START + timedelta(days=7)
 NOW = START + timedelta(days=40)
+LATER = Query("refresh the TTL on access?", START + timedelta(days=900))
 SAMPLE = Sample("s", "s", TURNS, (Probe("p", Query("?", NOW), {}),), {"markdown_curated": "# Notes\n- We use Redis.\n"})
 CONTROLS = {"no_memory", "full_context", "recency"}
-SEARCHING = sorted(set(ARMS) - CONTROLS - {"markdown_curated"})
+ORACLES = {"oracle", "markdown_oracle"}
+SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - {"markdown_curated"})
+LOSSLESS = sorted({*SEARCHING, "full_context", "recency"} - {"flat_cache"})
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ class TestEveryArm:
         asked = Query("Prometheus metrics endpoint and short codes", NOW, k=5, as_of=START + timedelta(days=3))
         assert "t5" not in refs(opened(name).recall(asked))
 
-    @pytest.mark.parametrize("name", sorted(set(ARMS) - {"flat_cache", "no_memory", "markdown_curated"}))
+    @pytest.mark.parametrize("name", LOSSLESS)
     def test_a_lossless_memory_gives_back_the_words(self, name: str, opened) -> None:
         recalled = opened(name).recall(Query("Could we refresh the TTL of a link on each access?", NOW, k=10))
         assert any("We could refresh the TTL of a link on each access." in (r.quote or r.text) for r in recalled)
@@ -117,10 +121,63 @@ class TestMarkdown:
 
 class TestMemstore:
     def test_a_hedge_comes_back_marked_with_its_quote(self, opened) -> None:
-        best = opened("memstore").recall(Query("refresh the TTL on access?", NOW))[0]
+        best = opened("memstore").recall(Query("refresh the TTL on access?", SOON))[0]
         assert best.modality == "option_considered"
         assert best.quote == SAID[2]
         assert best.refs == ("t2",)
+
+    def test_without_marks_the_words_still_come_back(self, opened) -> None:
+        best = opened("memstore_no_modality").recall(Query("refresh the TTL on access?", SOON))[0]
+        assert best.modality is None
+        assert best.quote == SAID[2]
+
+    def test_without_lifetimes_a_hedge_never_expires(self, opened) -> None:
+        (hedge,) = [r for r in opened("memstore_no_lifetimes").recall(LATER) if "t2" in r.refs]
+        assert hedge.current
+
+    def test_with_lifetimes_it_comes_back_as_past(self, opened) -> None:
+        (hedge,) = [r for r in opened("memstore").recall(LATER) if "t2" in r.refs]
+        assert not hedge.current
+
+    @pytest.mark.parametrize(("name", "binding"), [("memstore", False), ("memstore_no_authority", True)])
+    def test_only_without_authority_does_a_document_speak_for_the_user(self, name: str, binding: bool, opened) -> None:
+        told = Turn("d1", "s1", "document", "We will use Postgres for storage.", START)
+        sample = Sample("d", "d", (told,), ())
+        asked = Query("What do we use for storage?", START)
+        assert opened(name, sample).recall(asked)[0].extra["binding"] == binding
+
+    @pytest.mark.parametrize(("name", "replaced"), [("memstore", True), ("memstore_no_chains", False)])
+    def test_a_declared_replacement_counts_only_with_chains(self, name: str, replaced: bool, opened) -> None:
+        old = Turn("o", "s", "user", "Links live for 30 days.", START)
+        new = Turn("n", "s", "user", "Links live for 90 days.", START + timedelta(days=1))
+        edge = Edge("supersedes", ("o",), ("n",), START + timedelta(days=1), "said so")
+        recalled = opened(name, Sample("c", "c", (old, new, edge), ())).recall(Query("How long do links live?", NOW))
+        assert ("o" not in refs([r for r in recalled if r.current])) == replaced
+
+    @pytest.mark.parametrize(("name", "warned"), [("memstore", True), ("memstore_no_anchors", False)])
+    def test_a_file_that_went_is_noticed_only_with_anchors(self, name: str, warned: bool, opened) -> None:
+        told = Turn("f", "s", "user", "The handlers live in app/handlers.py for now.", START)
+        extras = {"files": {"app/handlers.py": "x\n"}, "files_later": {}}
+        recalled = opened(name, Sample("f", "f", (told,), (), extras)).recall(Query("app/handlers.py handlers", START))
+        assert (recalled[0].extra["status"] == "suspect") == warned
+
+    def test_a_sample_cannot_write_outside_its_folder(self, tmp_path: Path) -> None:
+        told = Turn("f", "s", "user", "It lives in ../../evil.py.", START)
+        arm = find("memstore")()
+        with pytest.raises(EvalError, match="outside its folder"):
+            arm.open(tmp_path, Sample("f", "f", (told,), (), {"files": {"../../evil.py": "x"}}))
+
+
+class TestOracles:
+    @pytest.mark.parametrize("name", sorted(ORACLES))
+    def test_they_give_back_what_the_key_says(self, name: str, opened) -> None:
+        asked = Query("How are codes made, in base62?", NOW)
+        sample = Sample("s", "s", TURNS, (Probe("p", asked, {"evidence": ["t1"]}),))
+        assert refs(opened(name, sample).recall(asked)) == ["t1"]
+
+    @pytest.mark.parametrize("name", sorted(ORACLES))
+    def test_where_there_is_no_key_they_do_not_apply(self, name: str) -> None:
+        assert find(name)().applies(SAMPLE) is not None
 
 
 class TestRanking:

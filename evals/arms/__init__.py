@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evals.arms.ablations import ABLATIONS
 from evals.arms.base import BaseArm
 from evals.arms.bm25 import BM25
 from evals.arms.chroma import Chroma
@@ -10,8 +11,8 @@ from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
 from evals.arms.markdown import Markdown, MarkdownCurated
 from evals.arms.memstore import Memstore
-from evals.arms.memstore_files import MemstoreFiles
 from evals.arms.no_memory import NoMemory
+from evals.arms.oracle import MarkdownOracle, Oracle
 from evals.arms.recency import Recency
 from evals.arms.rrf import RRF
 from evals.model import EvalError
@@ -30,7 +31,9 @@ ARMS: dict[str, type[BaseArm]] = {
         Markdown,
         FlatCache,
         Memstore,
-        MemstoreFiles,
+        *ABLATIONS,
+        Oracle,
+        MarkdownOracle,
     )
 }
 

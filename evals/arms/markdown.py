@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evals.arms.base import BaseArm
 from evals.arms.bm25 import Index
+from evals.arms.oracle import LABOUR_USD_A_LINE
 from evals.cost import COUNTER, count
 from evals.model import Item, Query, Recalled, Sample, Tokens, Turn
 from memstore import MarkdownMemory, Note, curate, curated_notes
@@ -22,7 +23,11 @@ from memstore import MarkdownMemory, Note, curate, curated_notes
 class MarkdownCurated(BaseArm):
     name = "markdown_curated"
     about = "a MEMORY.md that a person wrote for this conversation, injected whole"
-    caveat = "markdown_curated is a file written by hand; the labour of writing it is not priced."
+    caveat = "markdown_curated is a file written by hand; its labour is priced by the line in the cost curves only."
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings = {"labour_usd_a_line": LABOUR_USD_A_LINE}
 
     def applies(self, sample: Sample) -> str | None:
         return None if "markdown_curated" in sample.extras else "no hand-written file for this sample"
@@ -34,7 +39,7 @@ class MarkdownCurated(BaseArm):
 
     def ingest(self, items: Sequence[Item]) -> int:
         self.memory.write_index(self.file)
-        return 1
+        return sum(bool(line.strip()) and not line.startswith("#") for line in self.file.splitlines())
 
     def inject(self, now: datetime) -> str:
         return self.memory.inject().text

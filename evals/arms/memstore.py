@@ -3,34 +3,55 @@
 A turn is recorded, and captured when its session ends, as a hook would. A turn that comes with a modality or a key is
 an explicit write, and a declared edge an explicit `supersede`: tasks that have them hand them to every arm, and most
 arms have no use for them. The store's clock is the conversation's, so that questions as of a past date mean that date.
+Where a sample has files, they stand in a folder that the store is told of.
+
+The switches take one capability away; `evals.arms.ablations` turns each of them off once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from evals.arms.base import BaseArm
-from evals.model import Edge, Item, Query, Recalled, Sample, Turn
-from memstore import Fact, MemoryStore, Recollection
+from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Turn
+from memstore import Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
 
 CURRENT = ("live", "suspect")
+FOREVER = Lifetimes(table={(modality, kind): None for modality in Modality for kind in Kind}, moment=None)
 
 
 class Memstore(BaseArm):
     name = "memstore"
     about = "memstore, exact mode: every sentence captured with its modality, no model loaded"
     mode = "exact"
+    marks = True
+    chains = True
+    lifetimes = True
+    authority = True
+    anchors = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = {"mode": self.mode}
+        switches = ("marks", "chains", "lifetimes", "authority", "anchors")
+        self.settings = {"mode": self.mode, **{name: False for name in switches if not getattr(self, name)}}
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
         self.moment = min(item.at for item in sample.items)
-        self.memory = MemoryStore(workdir / "memory.db", clock=lambda: self.moment)
+        self.files = sample.extras.get("files") if self.anchors else None
+        self.later: Mapping[str, str] = sample.extras.get("files_later") or {}
+        self.root = workdir / "project"
+        if self.files is not None:
+            self._lay_out(self.files)
+        self.memory = MemoryStore(
+            workdir / "memory.db",
+            clock=lambda: self.moment,
+            lifetimes=None if self.lifetimes else FOREVER,
+            root=None if self.files is None else self.root,
+        )
         self.refs: dict[str, list[str]] = {}
 
     def ingest(self, items: Sequence[Item]) -> int:
@@ -40,9 +61,12 @@ class Memstore(BaseArm):
                 self.moment = max(self.moment, item.at)
                 writes += self._declare(item) if isinstance(item, Edge) else self._write(item)
             self.memory.capture()
+        if self.files is not None:
+            self._lay_out(self.later)
         return writes
 
     def recall(self, query: Query) -> list[Recalled]:
+        self.moment = max(self.moment, query.now)
         found = self.memory.recall(
             query.text, k=query.k, budget=query.budget, mode=self.mode, now=query.now, as_of=query.as_of
         )
@@ -51,18 +75,22 @@ class Memstore(BaseArm):
     def close(self) -> None:
         self.memory.close()
 
+    def _origin(self, turn: Turn) -> str | None:
+        return turn.origin if self.authority else "user"
+
     def _write(self, turn: Turn) -> int:
+        key = turn.key if self.chains else None
+        origin = self._origin(turn)
         if not (turn.modality or turn.key):
-            self.memory.record(
-                turn.text, role=turn.role, session=turn.session, at=turn.at, origin=turn.origin, ref=turn.ref
-            )
+            role = turn.role if self.authority else "user"
+            self.memory.record(turn.text, role=role, session=turn.session, at=turn.at, origin=origin, ref=turn.ref)
             return 1
         fact = self.memory.remember(
             turn.text,
             modality=turn.modality or "observation",
             kind="reference" if (turn.origin or turn.role) == "document" else "project",
-            key=turn.key,
-            origin=turn.origin or turn.role,
+            key=key,
+            origin=origin or turn.role,
             at=turn.at,
             session=turn.session,
             # What is held under a key is state: it stands until the key is written again.
@@ -73,13 +101,15 @@ class Memstore(BaseArm):
         return 1
 
     def _declare(self, edge: Edge) -> int:
+        if not self.chains or edge.relation != "supersedes":
+            return 0
         held: dict[str, list[Fact]] = {}
         for fact in self.memory.facts():
             for ref in {ref for p in fact.provenance for ref in self._sources(p.event_id, p.ref)}:
                 held.setdefault(ref, []).append(fact)
         old = [fact for ref in edge.old for fact in held.get(ref, ())]
         new = [fact for ref in edge.new for fact in held.get(ref, ()) if fact not in old]
-        if edge.relation != "supersedes" or not old or not new:
+        if not old or not new:
             return 0
         self.memory.supersede(old, new, reason=edge.reason)
         return 1
@@ -92,11 +122,27 @@ class Memstore(BaseArm):
         return Recalled(
             text=r.text,
             refs=tuple(refs),
-            modality=str(r.modality),
+            modality=str(r.modality) if self.marks else None,
             current=str(r.status) in CURRENT,
             score=r.score,
             quote=r.provenance[0].quote,
-            confidence=r.confidence,
+            confidence=r.confidence if self.marks else None,
             origin=str(r.origin),
-            extra={"status": str(r.status), "binding": r.binding, "replaces": list(r.replaces)},
+            extra={
+                "status": str(r.status),
+                "binding": r.binding,
+                "replaces": list(r.replaces),
+                "files": sorted(r.why.get("anchors", ())),
+            },
         )
+
+    def _lay_out(self, files: Mapping[str, str]) -> None:
+        """Make the project folder hold exactly these files. A name that leaves the folder is refused."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.root.mkdir()
+        for name, text in files.items():
+            path = (self.root / name).resolve()
+            if not path.is_relative_to(self.root.resolve()):
+                raise EvalError(f"the sample names a file outside its folder: {name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")

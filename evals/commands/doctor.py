@@ -23,7 +23,7 @@ from evals.tasks import TASKS
 def doctor(data: Path | None, emit: Emit) -> None:
     """Say which tasks have their data, which arms can run, and what to do about the rest."""
     where = options.data(data)
-    rows = [*_sets(where), *_data(where), *_arms(), _key()]
+    rows = [*_sets(where), *_tasks(where), *_arms(), _key()]
 
     def human() -> None:
         for row in rows:
@@ -33,19 +33,18 @@ def doctor(data: Path | None, emit: Emit) -> None:
 
 
 def _sets(data: Path) -> list[dict[str, Any]]:
+    """The published sets: their files' hashes where they are here, where to get them where they are not."""
     rows = []
-    for holding in inventory(data):
-        name = holding.source.folder
-        if holding.present:
-            hashes = ", ".join(f"{file} {digest[:12]}" for file, digest in list(holding.files.items())[:3])
-            told = "as published" if holding.checked else "no published checksum known"
-            rows.append(_row("set", name, True, f"{len(holding.files)} files, {told}; sha256 {hashes}"))
-        else:
-            rows.append(_row("set", name, False, holding.problem))
+    for held in inventory(data):
+        hashes = ", ".join(f"{name} {digest[:12]}" for name, digest in list(held.files.items())[:3])
+        more = f" and {len(held.files) - 3} more files" if len(held.files) > 3 else ""
+        checked = "as published" if held.checked else "no published checksum to compare with"
+        detail = held.problem or f"{held.source.title}, {held.source.licence}: {hashes}{more} ({checked})"
+        rows.append(_row("set", held.source.folder, held.present, detail))
     return rows
 
 
-def _data(data: Path) -> list[dict[str, Any]]:
+def _tasks(data: Path) -> list[dict[str, Any]]:
     rows = []
     for task in TASKS.values():
         try:
@@ -72,5 +71,5 @@ def _key() -> dict[str, Any]:
     return _row("key", "ANTHROPIC_API_KEY", present, "set" if present else "not set: everything here runs without it")
 
 
-def _row(kind: str, name: str, ok: bool, detail: str | None) -> dict[str, Any]:
+def _row(kind: str, name: str, ok: bool, detail: str) -> dict[str, Any]:
     return {"kind": kind, "name": name, "ok": ok, "detail": detail}

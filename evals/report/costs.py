@@ -1,8 +1,9 @@
 """From measured tokens to money: a cost curve for each arm, where curves cross, and what riding along costs.
 
 Text that is injected or retrieved is priced as input of the reader; text that goes through a compressor as input of the
-compressor. Where an arm's compressor is a rule and no model was paid, its curve shows what the named model would have
-cost, and says so. Nothing is priced that is not in the dated price file.
+compressor; a line that a person wrote at what the arm's settings say a line costs. Where an arm's compressor is a rule
+and no model was paid, its curve shows what the named model would have cost, and says so. Nothing is priced that is not
+in the dated price file.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRE
     price = prices()
     grouped: dict[str, list[SampleRecord]] = defaultdict(list)
     for sample in run.samples:
-        if sample.status == "ok" and sample.probes and sample.source_tokens:
+        if sample.status == "ok" and sample.probes and sample.source_tokens and sample.writes:
             grouped[sample.arm].append(sample)
     found: dict[str, Fitted] = {}
     for arm, samples in grouped.items():
+        a_line = run.header["arms"][arm]["settings"].get("labour_usd_a_line", 0.0)
         points: list[tuple[float, float, float]] = []
         build = source = 0.0
         for sample in samples:
@@ -63,7 +65,7 @@ def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRE
             if per_query is None or through is None:
                 break
             points.append((float(sample.source_tokens), per_query / asked, float(asked)))
-            build += through
+            build += through + a_line * sample.writes
             source += sample.source_tokens
         else:
             curve = fit(points, build / source)
