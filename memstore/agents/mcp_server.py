@@ -48,7 +48,7 @@ class MemoryTools:
         """What is remembered about a query, best first, five a page. Say what you need to know, in plain words."""
         if page < 1:
             raise UsageError("page counts from 1")
-        found = self.store.recall(query, k=page * PAGE + 1, modality=modality)
+        found = self.store.recall(query, k=page * PAGE + 1, modality=modality, purpose=None)
         shown = found[(page - 1) * PAGE : page * PAGE]
         if not shown:
             return "Nothing is remembered about that." if page == 1 else "There are no more."

@@ -96,6 +96,11 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
     return sorted(found, key=lambda p: -p.confidence)
 
 
+def telling(text: str) -> bool:
+    """Whether a text holds anything by which it could update another: a value, a cue of change, a negation."""
+    return bool(_CUE.search(text) or _NEGATED.search(text) or _STILL.search(text) or values(text, ""))
+
+
 # --- reading ------------------------------------------------------------------------------------------------------------
 
 _CUE = re.compile(

@@ -170,6 +170,8 @@ def take(
     seen: Sequence[tuple[Path, list[Snapshot]]],
 ) -> tuple[int, int, int]:
     """Turn claims into facts, for those events that nobody else took meanwhile; (events, facts, corroborated)."""
+    from memstore.store import updating  # its patterns take a while to compile, and remembering needs none of them
+
     taken = {
         pk for pk, _ in waiting if tx.execute("DELETE FROM pending WHERE event = ? RETURNING event", (pk,)).fetchone()
     }
@@ -181,7 +183,9 @@ def take(
         draft = _draft(tx, claim, pk_of, extractor, lifetimes)
         same = facts.same_statement(tx, draft)
         if same is None:
-            tie(tx, add(tx, draft), root, snapshots)
+            fact = add(tx, draft)
+            tie(tx, fact, root, snapshots)
+            updating.settle(tx, fact, draft.spans[0][0])
             made += 1
         else:
             _corroborate(tx, same, draft)
