@@ -9,6 +9,16 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the long form of the proofs of the ledger (see `make soak`)")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the proofs run in their long form."""
+    return bool(request.config.getoption("--long"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The directory of full evaluation data, beside the checkout; a plain clone does not have it."""

@@ -118,9 +118,11 @@ def revert(tx: Transaction, target: int, *, reason: str, event: int | None, by: 
 
 def _refuse_circle(tx: Transaction, reversal: int) -> None:
     """Undoing a reversal may bring a supersession back that later ones have made a circle of."""
-    (undone,) = tx.execute("SELECT target FROM transitions WHERE pk = ?", (reversal,)).fetchone()
-    (change,) = tx.execute("SELECT change FROM transitions WHERE pk = ?", (undone,)).fetchone()
-    if change != Change.SUPERSEDED:
+    undone, change, effective = reversal, Change.REVERTED.value, True
+    while change == Change.REVERTED:
+        (undone,) = tx.execute("SELECT target FROM transitions WHERE pk = ?", (undone,)).fetchone()
+        change, effective = tx.execute("SELECT change, effective FROM transitions WHERE pk = ?", (undone,)).fetchone()
+    if change != Change.SUPERSEDED or effective:
         return
     old = {f for (f,) in tx.execute("SELECT fact FROM involved WHERE transition = ? AND side = 'old'", (undone,))}
     new = [f for (f,) in tx.execute("SELECT fact FROM involved WHERE transition = ? AND side = 'new'", (undone,))]

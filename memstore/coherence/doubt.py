@@ -117,9 +117,13 @@ def _same_statement(db: sqlite3.Connection, pks: list[int], as_of: int | None) -
     rows = facts.rows(db, forwards)
     for pk in pks:
         heads = transitions.heads(forwards, pk)
-        if heads != [pk] and all(
-            rows[head].modality is rows[pk].modality and digest(rows[head].text) == digest(rows[pk].text)
-            for head in heads
+        if (
+            heads != [pk]
+            and rows[pk].text  # of what was forgotten nobody can tell any more
+            and all(
+                rows[head].modality is rows[pk].modality and digest(rows[head].text) == digest(rows[pk].text)
+                for head in heads
+            )
         ):
             result[pk] = heads
     return result

@@ -255,18 +255,10 @@ def provenance(
             if len(quote) != stop - start:  # SQLite's substr ends at a NUL; Python's does not
                 (whole_text,) = db.execute("SELECT text FROM events WHERE id = ?", (event,)).fetchone()
                 quote = whole_text[start:stop]
-            if len(quote) < stop - start:
-                quote = _quote(db, event, start, stop)
             result[fact].append(
                 Provenance(event, ref, session, role, Origin(origin), from_micros(at), start, stop, quote, extractor)
             )
     return {pk: tuple(pointers) for pk, pointers in result.items()}
-
-
-def _quote(db: sqlite3.Connection, event: str, start: int, stop: int) -> str:
-    """The slow way to a quote: SQLite's substr() and length() stop at a NUL, which a tool's output may hold."""
-    (text,) = db.execute("SELECT text FROM events WHERE id = ?", (event,)).fetchone()
-    return str(text[start:stop])
 
 
 def whole(row: Row, pointers: tuple[Provenance, ...], expires_at: int | None) -> Fact:
@@ -358,6 +350,20 @@ def same_statement(tx: Transaction, draft: Draft) -> int | None:
         ),
     ).fetchone()
     return row[0] if row else None
+
+
+def derived_already(tx: Transaction, draft: Draft) -> bool:
+    """Whether these very words already gave a fact of this wording, whatever became of it since.
+
+    An event may be read again, and what was superseded or retracted must not come back that way.
+    """
+    event, start, stop = draft.spans[0]
+    found = tx.execute(
+        "SELECT 1 FROM provenance p JOIN facts f ON f.pk = p.fact"
+        " WHERE p.event = ? AND p.start = ? AND p.stop = ? AND f.digest = ? LIMIT 1",
+        (event, start, stop, digest(draft.text)),
+    )
+    return found.fetchone() is not None
 
 
 def steps(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, list[Step]]:

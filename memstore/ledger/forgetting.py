@@ -68,9 +68,9 @@ def erase(
     rows = {pk: row for pk, row in facts.rows(tx.db, named | founded).items() if row.state is not State.FORGOTTEN}
     doomed = set(rows)
     unindex(tx, [(pk, row.text) for pk, row in rows.items()])
-    _blank_quotes(tx, named)
+    _blank_quotes(tx, named & doomed)
     _forget_context(tx, event_pks, doomed)
-    orphaned = _orphaned(tx.db, founded - named) - set(event_pks)
+    orphaned = _orphaned(tx.db, doomed - named) - set(event_pks)
     for event in event_pks:
         tx.execute("UPDATE events SET text = '', sha256 = NULL, forgotten_at = ? WHERE pk = ?", (tx.at, event))
         tx.execute("DELETE FROM provenance WHERE event = ? AND since IS NOT NULL", (event,))

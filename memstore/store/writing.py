@@ -181,6 +181,8 @@ def take(
         if pk_of[claim.spans[0].event_id] not in taken:
             continue
         draft = _draft(tx, claim, pk_of, extractor, lifetimes)
+        if facts.derived_already(tx, draft):
+            continue
         same = facts.same_statement(tx, draft)
         if same is None:
             fact = add(tx, draft)
@@ -222,13 +224,6 @@ def _draft(tx: Transaction, claim: Claim, pk_of: dict[str, int], extractor: str,
 
 def _corroborate(tx: Transaction, fact: int, draft: Draft) -> None:
     """The same statement again: no new row, one more source, and its lifetime runs from the later saying."""
-    if all(
-        tx.execute(
-            "SELECT 1 FROM provenance WHERE fact = ? AND event = ? AND start = ? AND stop = ?", (fact, *span)
-        ).fetchone()
-        for span in draft.spans
-    ):
-        return
     since = transitions.append(
         tx, scope=draft.scope, change=Change.CONFIRMED, old=[fact], reason="said again", event=draft.spans[0][0]
     )

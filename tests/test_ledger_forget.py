@@ -1,0 +1,307 @@
+"""Invariant 13: forgetting forgets. After `forget`, the bytes are in no file that the store owns.
+
+Every case writes random words, forgets some of them, and looks for those words, and for their hash, in every byte of
+every file beside the store: the database, its write-ahead log, its shared memory, and whatever else is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sqlite3
+import string
+from pathlib import Path
+
+import pytest
+
+from memstore import MemoryStore, Status
+from memstore.errors import UsageError
+from memstore.ledger.forgetting import BLANK
+from tests.ledger import invariants, workers
+from tests.test_ledger_machine import EveryLine
+from tests.test_store import NOON, Clock
+
+
+def traces(folder: Path, words: list[str]) -> list[tuple[str, str]]:
+    """(file, word) for every one of the words, or its hash, that is still in a file of the folder."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        content = file.read_bytes() if file.is_file() else b""
+        folded = content.lower()
+        for word in words:
+            digest = hashlib.sha256(word.encode())
+            if word.encode() in content or word.lower().encode() in folded:
+                found.append((file.name, word))
+            if digest.digest() in content or digest.hexdigest().encode() in content:
+                found.append((file.name, f"the hash of {word}"))
+    return found
+
+
+def secret(at: random.Random) -> str:
+    """Words that are nowhere else: a long one, which the index keeps as a token of its own."""
+    alphabet = string.ascii_lowercase + at.choice(["", "éüñ", "日本語の記憶", "АБВГД"])
+    return "q" + "".join(at.choice(alphabet) for _ in range(at.randint(14, 24)))
+
+
+class Case:
+    """A store of random words. Each statement holds a secret word of its own; some are long, some have keys."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.at = random.Random(seed)
+        self.folder = folder
+        self.clock = Clock()
+        self.store = MemoryStore(folder / "memory.db", clock=self.clock, extractor=EveryLine())
+        self.of_event: dict[str, list[str]] = {}
+        self.of_fact: dict[str, list[str]] = {}
+        for number in range(self.at.randint(3, 40)):
+            self.clock.advance(seconds=1)
+            self.at.choice([self.turn, self.turn, self.by_hand, self.by_hand, self.long_one])(number)
+        self.store.capture()
+        for fact in self.store.facts():
+            self.of_fact.setdefault(fact.id, [w for w in self.everything() if w in fact.text or w == fact.key])
+
+    def everything(self) -> list[str]:
+        return [word for words in self.of_event.values() for word in words]
+
+    def turn(self, number: int) -> None:
+        words = [secret(self.at) for _ in range(self.at.randint(1, 4))]
+        text = "\n".join(f"Line {n} is about {word} and {word.upper()}." for n, word in enumerate(words))
+        session = self.at.choice(["s1", "s2"])
+        event = self.store.record(text, role="user", session=session, ref=str(number))
+        self.of_event[event.id] = words
+
+    def by_hand(self, number: int) -> None:
+        word, key = secret(self.at), self.at.choice([None, None, secret(self.at)])
+        fact = self.store.remember(f"We chose {word} today.", modality="decision", key=key, session="hand")
+        self.of_fact[fact.id] = [word, *([key] if key else [])]
+        self.of_event[fact.provenance[0].event_id] = [word, *([key] if key else [])]
+
+    def long_one(self, number: int) -> None:
+        word = secret(self.at)
+        filler = " ".join(secret(self.at) for _ in range(self.at.randint(200, 2000)))
+        event = self.store.record(f"{word} {filler}", role="user", session="s2", ref=f"long{number}")
+        self.of_event[event.id] = [word, *filler.split()[:: max(1, len(filler) // 400)]]
+
+    def churn(self) -> None:
+        """Other work between writing and forgetting, so that pages split and move."""
+        for _ in range(self.at.randint(0, 30)):
+            self.store.remember(f"Filler {self.at.getrandbits(300):x}.", modality="observation", session="filler")
+        if self.at.random() < 0.3:
+            self.store.ledger.checkpoint()
+        if self.at.random() < 0.2:
+            self.store.rebuild()
+
+    def forget(self) -> list[str]:
+        """Forget something; the words that must be gone, which are those of whatever the certificate names."""
+        facts = self.store.facts()
+        what = self.at.choice(["fact", "fact", "facts", "event", "session", "scope"])
+        if what in ("fact", "facts"):
+            some = self.at.sample(facts, min(len(facts), 1 if what == "fact" else 5))
+            certificate = self.store.forget(some)
+        elif what == "event":
+            certificate = self.store.forget(self.at.choice(sorted(self.of_event)))
+        elif what == "session":
+            sessions = sorted({p.session for f in facts for p in f.provenance} & {"s1", "s2", "hand"})
+            certificate = self.store.forget(session=self.at.choice(sessions))
+        else:
+            certificate = self.store.forget(everything=True)
+            assert self.store.facts() == []
+        assert not certificate.pending
+        assert certificate.facts or certificate.events
+        return [
+            word
+            for words in [
+                *(self.of_fact.get(id_, []) for id_ in certificate.facts),
+                *(self.of_event.get(id_, []) for id_ in certificate.events),
+            ]
+            for word in words
+        ]
+
+
+class TestNothingIsLeft:
+    def test_no_byte_of_what_was_forgotten_is_in_any_file_of_the_store(self, tmp_path: Path, long: bool) -> None:
+        cases = 1000 if long else 25
+        words = 0
+        for seed in range(cases):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            case = Case(folder, seed)
+            case.churn()
+            held = traces(folder, case.everything()[:1])
+            assert held, "the words must be there before, or looking for them proves nothing"
+            gone = case.forget()
+            assert traces(folder, gone) == []
+            assert case.store.verify() == []
+            invariants.every_quote_is_in_its_event(case.store, ["default"])
+            for word in gone[:3]:
+                assert not [r for r in case.store.recall(word, k=50, history=True) if word in r.text]
+            case.store.close()
+            assert traces(folder, gone) == []
+            words += len(gone)
+        print(f"{cases} cases, {words:,} words forgotten, none found")
+
+    def test_a_fact_that_was_replaced_confirmed_and_refused_leaves_no_words_in_what_happened_to_it(
+        self, tmp_path: Path
+    ) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        first = store.remember("We chose qwertysecret.", modality="decision", key="qwertykey")
+        store.remember("Perhaps not qwertysecret.", modality="hypothesis", key="qwertykey")
+        store.confirm(first, reason="qwertysecret again")
+        store.flag(first, reason="qwertysecret?")
+        store.forget(store.facts())
+        assert traces(tmp_path, ["qwertysecret", "qwertykey"]) == []
+        assert store.verify() == []
+
+
+class TestPending:
+    def test_an_open_reader_makes_it_pending_and_the_next_write_finishes_it(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose qwertysecret.", modality="decision")
+        reader = workers.start("hold", store.ledger.path)
+        assert reader.stdout is not None
+        assert json.loads(reader.stdout.readline()) == {"reading": True}
+        certificate = store.forget(fact)
+        assert certificate.pending
+        store.remember("Meanwhile.", modality="decision")
+        assert unfinished(store) == [certificate.id]
+        reader.communicate()
+        store.remember("Afterwards.", modality="decision")
+        assert unfinished(store) == []
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_whoever_opens_the_store_next_finishes_it(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose qwertysecret.", modality="decision")
+        reader = workers.start("hold", store.ledger.path)
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        assert store.forget(fact).pending
+        reader.communicate()
+        other = MemoryStore(store.ledger.path)
+        assert unfinished(other) == []
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_forgetting_inside_a_transaction_is_finished_by_the_write_after_it(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose qwertysecret.", modality="decision")
+        with store.transaction():
+            assert store.forget(fact).pending
+        store.remember("Next.", modality="decision")
+        assert unfinished(store) == []
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_forgetting_that_was_undone_forgets_nothing(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose tea.", modality="decision")
+
+        def undone() -> None:
+            with store.transaction():
+                store.forget(fact)
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            undone()
+        assert store.fact(fact.id) == fact
+        assert store.verify() == []
+
+
+def unfinished(store: MemoryStore) -> list[str]:
+    connection = sqlite3.connect(store.ledger.path)
+    rows = connection.execute("SELECT id FROM erasures WHERE pending = 1").fetchall()
+    connection.close()
+    return [row[0] for row in rows]
+
+
+class TestWhatStays:
+    def test_recording_a_forgotten_ref_again_does_not_bring_its_words_back(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine())
+        turn = store.record("Line qwertysecret.\nLine two.", role="user", session="s1", ref="1")
+        store.capture()
+        store.forget(turn)
+        again = store.record("Line qwertysecret.\nLine two.", role="user", session="s1", ref="1")
+        assert (again.id, again.text) == (turn.id, "")
+        assert store.capture().facts == 0
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_neighbours_in_the_same_event_keep_their_words_and_places(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine())
+        turn = store.record("Line one.\nLine qwertysecret.\nLine three.", role="user", session="s1", ref="1")
+        store.capture()
+        one, two, three = store.facts()
+        store.forget(two)
+        assert store.event(turn.id).text == f"Line one.\n{BLANK * 18}\nLine three."
+        assert [store.fact(f.id).provenance[0].quote for f in (one, three)] == ["Line one.", "Line three."]
+        again = store.record("Line one.\nLine qwertysecret.\nLine three.", role="user", session="s1", ref="1")
+        assert "qwertysecret" not in again.text
+
+    def test_a_session_is_forgotten_whole_though_a_fact_of_it_was_forgotten_before(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine())
+        turn = store.record("Line one.\nLine qwertysecret.", role="user", session="s1", ref="1")
+        store.capture()
+        store.forget(store.facts()[0])
+        certificate = store.forget(session="s1")
+        assert certificate.events == (turn.id,)
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_forgetting_twice_changes_nothing_more(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose qwertysecret.", modality="decision")
+        store.remember("We chose tea.", modality="decision")
+        assert store.forget(fact).facts == (fact.id,)
+        assert store.forget(fact).facts == ()
+        assert store.verify() == []
+        assert [r.text for r in store.recall("chose tea")] == ["We chose tea."]
+
+    def test_what_others_said_as_well_stays_and_what_rests_on_it_is_doubted(self, tmp_path: Path) -> None:
+        clock = Clock()
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine(), clock=clock)
+        first = store.record("We drink tea.", role="user", session="s1", ref="1")
+        second = store.record("We drink tea.", role="user", session="s2", ref="1", at=NOON)
+        store.capture()
+        (tea,) = store.facts()
+        so = store.remember("So buy a kettle.", modality="decision", depends_on=tea)
+        store.forget(second)
+        assert store.status(tea) is Status.LIVE
+        assert [p.event_id for p in store.fact(tea.id).provenance] == [first.id]
+        store.record("We drink tea.", role="user", session="s3", ref="1")
+        store.capture()
+        store.forget(first)
+        assert store.status(tea) is Status.FORGOTTEN
+        assert store.status(so) is Status.SUSPECT
+        store.capture()  # the third turn said it as well: now it speaks for itself
+        assert [r.text for r in store.recall("drink tea")] == ["We drink tea."]
+
+    def test_an_event_read_again_brings_back_nothing_that_was_replaced_since(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine())
+        first = store.record("We drink tea.", role="user", session="s1", ref="1")
+        store.record("We drink tea.\nThe cap is ten.", role="user", session="s2", ref="1")
+        store.capture()
+        cap = next(f for f in store.facts() if "cap" in f.text)
+        new = store.remember("The cap is twenty.", modality="decision")
+        store.supersede(cap, new, reason="raised")
+        store.forget(first)
+        assert store.capture().facts == 1
+        assert sorted(r.text for r in store.recall("tea cap")) == ["The cap is twenty.", "We drink tea."]
+
+    def test_what_was_forgotten_cannot_be_a_source_or_be_brought_back(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        turn = store.record("We chose tea.", role="user", session="s1")
+        fact = store.remember("We chose tea.", modality="decision", source=turn)
+        store.forget(turn)
+        with pytest.raises(UsageError, match="forgotten"):
+            store.remember("We chose tea.", modality="decision", source=turn.id)
+        for change in (store.confirm, store.flag, store.retract):
+            with pytest.raises(UsageError, match="forgotten"):
+                change(fact, reason="so")
+        with pytest.raises(UsageError, match="gone"):
+            store.revert(store.history(fact).transitions[-1], reason="so")
+
+    def test_the_certificate_names_backups_and_exports_as_out_of_reach(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose tea.", modality="decision")
+        store.backup(tmp_path / "copy.db")
+        store.export(tmp_path / "copy.jsonl")
+        named = " ".join(store.forget(fact).out_of_reach)
+        assert str(tmp_path / "copy.db") in named
+        assert str(tmp_path / "copy.jsonl") in named
