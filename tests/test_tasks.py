@@ -80,6 +80,15 @@ class TestEveryTask:
                 best = 0.0 if name in task.lower_is_better else 1.0
                 assert set(found[name]) == {best}, name
 
+    def test_it_loads_from_the_full_data_as_well(self, task: Task, shared_data: Path) -> None:
+        try:
+            samples = task.load(shared_data, 1)
+        except DataMissing as missing:
+            pytest.skip(f"not in the full data: {missing}")
+        assert len(samples) == 1
+        assert samples[0].items
+        assert samples[0].probes
+
     def test_an_empty_memory_is_right_about_nothing(self, task: Task) -> None:
         won = []
         for sample in samples_of(task):

@@ -3,7 +3,8 @@
 The labels are by two language models working apart by one guide, kept where they agreed (92.7 %, κ = .91): they are
 not human labels. Sentences come from developer chats (BEAM), from RFCs and decision records, and from code review.
 They are dealt into samples of about 25, so that a memory holds several at once. A sentence is asked for in
-its own words: what is measured is what comes back, not whether it can be found.
+its own words: what is measured is what comes back, not whether it can be found. As a control each sample is also asked
+for sentences of another one, which nobody said here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SOURCE = Source(
 
 MODALITIES = ("decision", "option_considered", "hypothesis", "question", "observation")
 PER_SAMPLE = 25
+NEVER_SAID = 3
 START = datetime(2025, 1, 6, 9, tzinfo=UTC)
 
 
@@ -46,10 +48,13 @@ def load(data: Path, limit: int | None = None) -> list[Sample]:
     number_of = max(1, round(len(rows) / PER_SAMPLE))
     # Dealt like cards, as the file may be sorted by source or label.
     blocks = [rows[first::number_of] for first in range(number_of)]
-    return [_sample(f"modality-{number:02}", block) for number, block in enumerate(blocks[:limit])]
+    return [
+        _sample(f"modality-{number:02}", block, blocks[number - 1][:NEVER_SAID] if len(blocks) > 1 else [])
+        for number, block in enumerate(blocks[:limit])
+    ]
 
 
-def _sample(name: str, rows: list[Mapping[str, Any]]) -> Sample:
+def _sample(name: str, rows: list[Mapping[str, Any]], elsewhere: list[Mapping[str, Any]]) -> Sample:
     turns, probes = [], []
     asked = START + timedelta(minutes=10 * len(rows))
     for number, row in enumerate(rows):
@@ -58,4 +63,7 @@ def _sample(name: str, rows: list[Mapping[str, Any]]) -> Sample:
         expect = {"evidence": [ref], "words": row["text"], "modality": row["label"]}
         query = Query(row["text"], now=asked, k=5)
         probes.append(Probe(f"{name}/{number}", query, expect, str(row.get("source", "")).split(":")[0]))
+    for number, row in enumerate(elsewhere):
+        query = Query(row["text"], now=asked, k=5)
+        probes.append(Probe(f"{name}/never-{number}", query, {"answerable": False}, "control_never_said"))
     return Sample(name, name, tuple(turns), tuple(probes))

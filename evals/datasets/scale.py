@@ -18,6 +18,9 @@ from evals.datasets import beam, peps
 from evals.model import Probe, Query, Sample, Turn
 
 NEEDLES = 20
+QUESTION = "What is the status of PEP {}?"
+CHATS = 10
+NEVER, NEVER_REGISTERED = "control_never_said", range(9990, 9995)
 SIZES = (300, 1_000, 3_000, 10_000, 30_000)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -48,7 +51,7 @@ def _needles(data: Path) -> list[tuple[str, str]]:
 def _hay(data: Path) -> Iterator[str]:
     sentences = [
         sentence.strip()
-        for chat in beam.tiers()(data, None)
+        for chat in beam.tiers()(data, CHATS)
         for turn in chat.items
         if isinstance(turn, Turn)
         for sentence in re.split(r"(?<=[.!?])\s+|\n+", turn.text)
@@ -73,8 +76,20 @@ def _sample(size: int, needles: list[tuple[str, str]], hay: list[str]) -> Sample
     held = {turn.ref for turn in turns}
     now = START + timedelta(minutes=size)
     probes = tuple(
-        Probe(f"scale-{size}/{ref}", Query(f"What is the status of PEP {int(ref[4:])}?", now), {"evidence": [ref]})
+        Probe(
+            f"scale-{size}/{ref}",
+            Query(f"What is the status of PEP {int(ref[4:])}?", now),
+            {"evidence": [ref]},
+            "needle",
+        )
         for ref, _ in needles
         if ref in held
+    )
+    # As a control, proposals that no register has.
+    probes += tuple(
+        Probe(
+            f"scale-{size}/never-{pep}", Query(f"What is the status of PEP {pep}?", now), {"answerable": False}, NEVER
+        )
+        for pep in NEVER_REGISTERED
     )
     return Sample(f"scale-{size:06}", f"scale-{size:06}", tuple(turns), probes, {"turns": size})

@@ -2,6 +2,7 @@
 
 from evals.datasets.modality import load
 from evals.model import Task
+from evals.scorers.controls import Unanswerable
 from evals.scorers.cost import Cost
 from evals.scorers.fidelity import VerbatimFidelity
 from evals.scorers.modality import ModalityLoss
@@ -11,7 +12,7 @@ TASK = Task(
     name="modality",
     title="Modality kept from source to recall",
     load=load,
-    scorers=(ModalityLoss(), VerbatimFidelity(), Provenance(), Cost()),
+    scorers=(ModalityLoss(), VerbatimFidelity(), Provenance(), Unanswerable(), Cost()),
     headline=("modality/marked_right", "modality/false_decision", "modality/flattened", "modality/false_demotion"),
     lower_is_better=frozenset(
         {
@@ -22,6 +23,7 @@ TASK = Task(
             "modality/false_demotion_read",
         }
     ),
+    controls=("control_never_said",),
     licence="CC BY-SA 4.0 (beam rows), Apache-2.0 / MIT (rfc_adr rows)",
     note="Labels are by language models that agreed, not by people. Marked columns are unscored for arms without a "
     "modality field. Words alone are read by a list of cues that agrees with 466 labelled sentences on 69.5 % "
