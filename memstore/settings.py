@@ -2,6 +2,7 @@
 
 MEMSTORE_DB      the store to use when none is named
 MEMSTORE_SCOPE   the default scope
+CLAUDE_CONFIG_DIR  where Claude Code keeps its settings, ~/.claude unless set
 NO_COLOR         plain output, whatever it is set to (no-color.org)
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+DEFAULT_SCOPE = "default"
 PROJECT_DIRECTORY = ".memstore"
 PROJECT_STORE = "memory.db"
 
 
 def scope() -> str:
     """The scope a call uses when it names none."""
-    return os.environ.get("MEMSTORE_SCOPE") or "default"
+    return os.environ.get("MEMSTORE_SCOPE") or DEFAULT_SCOPE
 
 
 def store_path(start: Path | None = None) -> Path | None:
@@ -35,6 +37,12 @@ def store_path(start: Path | None = None) -> Path | None:
 def no_color() -> bool:
     """Whether output must be plain."""
     return bool(os.environ.get("NO_COLOR"))
+
+
+def claude_directory() -> Path:
+    """Where Claude Code keeps a user's settings."""
+    named = os.environ.get("CLAUDE_CONFIG_DIR")
+    return Path(named).expanduser() if named else Path.home() / ".claude"
 
 
 def silence_telemetry() -> None:

@@ -299,7 +299,7 @@ COMMANDS = st.one_of(
 
 class TestAgainstTheSdk:
     @given(commands=st.lists(COMMANDS, min_size=1, max_size=12))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=20, deadline=None)
     def test_every_answer_is_that_of_its_own_filesystem_tool(self, tmp_path_factory, commands):
         tools = pytest.importorskip("anthropic.tools")
         from memstore.agents.memory_tool import MemstoreMemoryTool

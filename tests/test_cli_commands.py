@@ -145,10 +145,11 @@ class TestFormats:
         assert cli.err
 
     def test_a_reader_that_stops_early_is_no_error(self, cli, tmp_path):
-        for number in range(30):
-            add(cli, f"Redis {number} " + "x" * 5000, "decision")
+        with MemoryStore(tmp_path / ".memstore/memory.db") as store:
+            for number in range(3):
+                store.remember(f"Redis {number} " + "x" * 100_000, modality="decision")
         env = {k: v for k, v in os.environ.items() if k != "MEMSTORE_DB"}
-        command = f"{sys.executable} -m memstore.cli recall redis -k 30 --json | head -c 10"
+        command = f"{sys.executable} -m memstore.cli recall redis --json | head -c 10"
         done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, env=env, capture_output=True)
         assert done.stderr == b""
 

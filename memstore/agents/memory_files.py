@@ -27,7 +27,7 @@ ROOT = "/memories"
 REMEMBERED = f"{ROOT}/remembered"
 VIEW_LINES = 200
 
-_KEY = "memory-tool:"
+FILES = "memory-tool:"
 _BLANK = "The blank file "
 _FILE = "The file "
 _DIRECTORY = "The directory "
@@ -59,20 +59,20 @@ class MemoryFiles:
         """The content of a file, to the letter; None where there is no file."""
         if path.startswith(f"{REMEMBERED}/"):
             return self._view(path)
-        fact = self.store.get(_KEY + path)
+        fact = self.store.get(FILES + path)
         return None if fact is None or fact.text.startswith(_DIRECTORY) else self._content(fact)
 
     def is_directory(self, path: str) -> bool:
         if path == ROOT or (path == REMEMBERED and self._views()):
             return True
-        fact = self.store.get(_KEY + path)
+        fact = self.store.get(FILES + path)
         return fact is not None and fact.text.startswith(_DIRECTORY)
 
     def below(self, path: str) -> list[str]:
         """Every file and directory under a directory (a directory ends in `/`), sorted component by component."""
         found = [
-            str(fact.key).removeprefix(_KEY) + ("/" if fact.text.startswith(_DIRECTORY) else "")
-            for fact in self.store.facts(key_prefix=f"{_KEY}{path}/", status=Status.LIVE)
+            str(fact.key).removeprefix(FILES) + ("/" if fact.text.startswith(_DIRECTORY) else "")
+            for fact in self.store.facts(key_prefix=f"{FILES}{path}/", status=Status.LIVE)
         ]
         if f"{REMEMBERED}/".startswith(f"{path}/") and self._views():
             found += [f"{REMEMBERED}/", *self._views()]
@@ -88,10 +88,10 @@ class MemoryFiles:
         for parent in parents:
             if not self.is_directory(parent):
                 self._hold(parent, f"{_DIRECTORY}{parent}", None)
-        before = self.store.get(_KEY + path)
+        before = self.store.get(FILES + path)
         said = self._said(before) if before else []
         if content.strip():
-            turn = self.store.record(content, role="assistant", session=_KEY + path)
+            turn = self.store.record(content, role="assistant", session=FILES + path)
             self._hold(path, f"{_FILE}{path}", turn)
             self.store.capture(session=turn.session)
             now_said = [fact for fact in self.store.facts(source=turn) if fact.key is None]
@@ -120,7 +120,7 @@ class MemoryFiles:
             if not self.is_directory(parent):
                 self._hold(parent, f"{_DIRECTORY}{parent}", None)
         for fact in self._entries(old):
-            path = new + str(fact.key).removeprefix(_KEY + old)
+            path = new + str(fact.key).removeprefix(FILES + old)
             self.store.retract(fact, reason=f"renamed to {path}", origin="assistant")
             if fact.text.startswith(_FILE):
                 self._hold(path, f"{_FILE}{path}", self.store.event(fact.provenance[0].event_id))
@@ -130,8 +130,8 @@ class MemoryFiles:
                 self._hold(path, f"{_DIRECTORY}{path}", None)
 
     def _entries(self, path: str) -> list[Fact]:
-        own = self.store.get(_KEY + path) if path != ROOT else None
-        return [*([own] if own else []), *self.store.facts(key_prefix=f"{_KEY}{path}/", status=Status.LIVE)]
+        own = self.store.get(FILES + path) if path != ROOT else None
+        return [*([own] if own else []), *self.store.facts(key_prefix=f"{FILES}{path}/", status=Status.LIVE)]
 
     def _hold(self, path: str, text: str, turn: Event | None) -> None:
         source = Span(turn.id, 0, len(turn.text)) if turn else None
@@ -139,16 +139,16 @@ class MemoryFiles:
             text,
             modality="observation",
             kind="reference",
-            key=_KEY + path,
+            key=FILES + path,
             source=source,
             origin=None if turn else "assistant",
             ttl=None,
-            session=_KEY + path,
+            session=FILES + path,
         )
 
     def _content(self, fact: Fact) -> str:
         if fact.text.startswith(_BLANK):
-            return str(json.loads(fact.text.removeprefix(f"{_BLANK}{str(fact.key).removeprefix(_KEY)}: ")))
+            return str(json.loads(fact.text.removeprefix(f"{_BLANK}{str(fact.key).removeprefix(FILES)}: ")))
         return fact.provenance[0].quote
 
     def _said(self, file: Fact) -> list[Fact]:
@@ -176,9 +176,9 @@ class MemoryFiles:
     def _said_elsewhere(self, fact: Fact) -> bool:
         """Whether a fact also stands on words outside the files, or on another file as it is now."""
         for pointer in fact.provenance:
-            if not pointer.session.startswith(_KEY):
+            if not pointer.session.startswith(FILES):
                 return True
-            holders = self.store.facts(source=pointer.event_id, key_prefix=_KEY, status=Status.LIVE)
+            holders = self.store.facts(source=pointer.event_id, key_prefix=FILES, status=Status.LIVE)
             if any(one.provenance[0].event_id == pointer.event_id for one in holders):
                 return True
         return False
@@ -206,7 +206,7 @@ class MemoryFiles:
 
 
 def _from_files(provenance: Iterable[object]) -> bool:
-    return all(str(getattr(pointer, "session", "")).startswith(_KEY) for pointer in provenance)
+    return all(str(getattr(pointer, "session", "")).startswith(FILES) for pointer in provenance)
 
 
 def _parents(path: str) -> list[str]:

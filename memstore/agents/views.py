@@ -24,9 +24,9 @@ VIEWS = {
 }
 
 
-def line(fact: Fact, status: Status) -> str:
-    """One fact in one line, as a recall would show it: standing, words, source. Its id follows, to ask further."""
-    shown = Recollection(
+def recollection(fact: Fact, status: Status, replaces: tuple[str, ...] = ()) -> Recollection:
+    """A fact as if it had been recalled, to be shown like everything else."""
+    return Recollection(
         fact_id=fact.id,
         text=fact.text,
         modality=fact.modality,
@@ -41,11 +41,15 @@ def line(fact: Fact, status: Status) -> str:
         said_at=fact.said_at,
         expires_at=fact.expires_at,
         provenance=fact.provenance,
-        replaces=(),
+        replaces=replaces,
         score=0.0,
         tokens=0,
     )
-    return f"{render.line(shown)} ({fact.id})"
+
+
+def line(fact: Fact, status: Status) -> str:
+    """One fact in one line, as a recall would show it: standing, words, source. Its id follows, to ask further."""
+    return f"{render.line(recollection(fact, status))} ({fact.id})"
 
 
 def fenced(shown: Iterable[str]) -> str:

@@ -8,11 +8,19 @@ before a person notices.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. `arguments` are those of the process unless given."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if len(words) == 2 and words[0] == "hook" and not words[1].startswith("-"):
+        # An agent waits for this one: it does not pay for a parser of options that are not there.
+        from memstore.agents.claude_code.run import main as hook
+
+        hook(words[1])
+        return 0
     from memstore.cli.app import run
 
-    return run(arguments)
+    return run(words)

@@ -42,8 +42,11 @@ SECTIONS = {
         "forget": "keep",
         "completion": "keep",
     },
-    "Serve": {
+    "Serve agents": {
+        "install": "agents",
+        "uninstall": "agents",
         "mcp": "agents",
+        "hook": "agents",
     },
 }
 HOME = {command: module for section in SECTIONS.values() for command, module in section.items()}

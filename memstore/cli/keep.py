@@ -27,11 +27,8 @@ def init(target: Target) -> None:
         path = target.path()
     except UsageError:
         path = Path.cwd() / settings.PROJECT_DIRECTORY / settings.PROJECT_STORE
-    if path.parent.name == settings.PROJECT_DIRECTORY and not path.parent.exists():
-        path.parent.mkdir(mode=0o700)
-        (path.parent / ".gitignore").write_text("*\n")  # what was said does not belong into version control
     known = path.exists()
-    Target(str(path), target.scope).open(create=True).close()
+    Target.make(path)
     click.echo(f"{path} is there already." if known else f"Made {path}.", err=True)
     click.echo(path)
 

@@ -35,6 +35,21 @@ class Target:
         if self._store is not None:
             self._store.close()
 
+    @property
+    def named(self) -> str | None:
+        """The store that --db names, if it does."""
+        return self._db
+
+    @staticmethod
+    def make(path: Path) -> None:
+        """Make an empty store; a project's folder is made too, and kept out of version control: people said this."""
+        if path.parent.name == settings.PROJECT_DIRECTORY and not path.parent.exists():
+            path.parent.mkdir(mode=0o700, parents=True)
+            (path.parent / ".gitignore").write_text("*\n")
+        from memstore.store import MemoryStore
+
+        MemoryStore(path).close()
+
     def path(self) -> Path:
         """The store's file, there or not. Raises `UsageError` when nothing names one."""
         path = Path(self._db).expanduser() if self._db else settings.store_path()

@@ -58,6 +58,12 @@ class Tending(Held):
                 for t in anchors.of_facts(db, [pk])
             ]
 
+    def anchored_files(self, *, scope: str | None = None) -> list[Path]:
+        """The files that facts which can still be current are tied to, absolute, sorted: what is worth watching."""
+        with self.ledger.reading() as db:
+            ties = anchors.in_scopes(db, list(events.find_scopes(db, [self._scope(scope)])))
+        return sorted({Path(tie.root, tie.path) for tie in ties})
+
     def check_anchors(
         self,
         *,

@@ -1,0 +1,9 @@
+"""Claude Code: the memory at the start of a session, beside each prompt, and listening to what is said.
+
+plugin/   what Claude Code reads: its hooks, each a shim to `memstore hook <event>`, and the MCP server
+install   puts those into a project's or a user's settings and takes them out again, touching nothing else
+run       one hook, from its input to its output; whatever happens, the agent goes on
+payload   the input of a hook, which may be anything
+events    what each event does
+session   what a hook needs to know from the hooks before it
+"""

@@ -1,0 +1,96 @@
+"""What the hooks of one session leave for the next: each is a process of its own that lives for a moment.
+
+Small JSON files in a folder beside the store, replaced in one step. They are conveniences: without them a
+transcript is read from its beginning (which adds nothing twice) and a line may be shown again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from memstore.errors import MemstoreError
+from memstore.markdown.folder import Folder
+
+KEPT_DAYS = 30
+SHOWN = 500
+
+
+class Session:
+    """The state of one session. `shown` are the facts, with their standing, that the agent has in view."""
+
+    def __init__(self, store: Path, name: str) -> None:
+        self._folder = Folder(store.with_name(store.name + ".hooks"))
+        self._name = hashlib.sha256(name.encode()).hexdigest()[:32] + ".json"
+
+    @property
+    def directory(self) -> Path:
+        return self._folder.root
+
+    def shown(self) -> set[str]:
+        return {one for one in self._read().get("shown", []) if isinstance(one, str)}
+
+    def show(self, keys: list[str], *, afresh: bool = False) -> None:
+        """Note that these are in view; `afresh` when what was in view is gone (a new or compacted context)."""
+
+        def change(state: dict[str, Any]) -> None:
+            before = [] if afresh else state.get("shown", [])
+            state["shown"] = [*(before if isinstance(before, list) else []), *keys][-SHOWN:]
+
+        self._change(change)
+
+    def position(self, transcript: Path) -> tuple[int, int]:
+        """(byte offset, lines before it) up to which a transcript was taken in."""
+        found = self._read().get("read", {})
+        offset, line = found.get(str(transcript), (0, 0)) if isinstance(found, dict) else (0, 0)
+        return int(offset), int(line)
+
+    def advance(self, transcript: Path, offset: int, line: int) -> None:
+        self._change(lambda state: state.setdefault("read", {}).update({str(transcript): [offset, line]}))
+
+    def hold(self, turn: dict[str, str]) -> None:
+        """Keep a turn (secrets masked by the caller) until it is known whether a transcript has it."""
+        self._change(lambda state: state.setdefault("held", []).append(turn))
+
+    def release(self) -> list[dict[str, str]]:
+        """The turns held, which are then no longer held here."""
+        held: list[dict[str, str]] = []
+
+        def change(state: dict[str, Any]) -> None:
+            held.extend(turn for turn in state.pop("held", []) if isinstance(turn, dict))
+
+        if self._read().get("held"):
+            self._change(change)
+        return held
+
+    def began(self, at: datetime) -> datetime | None:
+        """Note that a session began; when the one before it did."""
+        before: list[str] = []
+
+        def change(state: dict[str, Any]) -> None:
+            before.append(str(state.get("began", "")))
+            state["began"] = at.isoformat()
+
+        self._change(change, "last.json")
+        with suppress(ValueError, IndexError):
+            found = datetime.fromisoformat(before[0])
+            return found if found.tzinfo else None
+        return None
+
+    def _read(self, name: str | None = None) -> dict[str, Any]:
+        try:
+            found = json.loads(self._folder.read(name or self._name))
+        except (MemstoreError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _change(self, change: Callable[[dict[str, Any]], object], name: str | None = None) -> None:
+        with self._folder.locked():
+            state = self._read(name)
+            change(state)
+            self._folder.write(name or self._name, json.dumps(state))
