@@ -133,7 +133,7 @@ def prompt(store: MemoryStore, payload: Payload, session: Session) -> Output:
     in_view = session.shown()
     found = [
         one
-        for one in store.recall(text[:TOOL_CHARACTERS], k=PROMPT_FACTS * 3)
+        for one in store.recall(text[:TOOL_CHARACTERS], k=PROMPT_FACTS * 3, purpose=None)
         if one.confidence >= CONFIDENCE and _key(one) not in in_view and _bears_on(wanted, one)
     ]
     lines: list[str] = []
