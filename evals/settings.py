@@ -23,6 +23,12 @@ def quiet_onnxruntime() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+def confine_mem0(directory: Path) -> None:
+    """Keep mem0 from reporting home and from writing to the user's home. It reads these when it is first imported."""
+    os.environ.setdefault("MEM0_TELEMETRY", "False")
+    os.environ.setdefault("MEM0_DIR", str(directory))
+
+
 def api_key_present() -> bool:
     """Whether Claude can be asked; nothing here needs it."""
     return bool(os.environ.get("ANTHROPIC_API_KEY"))

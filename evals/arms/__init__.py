@@ -13,6 +13,7 @@ from evals.arms.markdown import Markdown, MarkdownCurated
 from evals.arms.memstore import Memstore
 from evals.arms.no_memory import NoMemory
 from evals.arms.oracle import MarkdownOracle, Oracle
+from evals.arms.peers import PEERS
 from evals.arms.recency import Recency
 from evals.arms.rrf import RRF
 from evals.model import EvalError
@@ -34,6 +35,7 @@ ARMS: dict[str, type[BaseArm]] = {
         *ABLATIONS,
         Oracle,
         MarkdownOracle,
+        *PEERS,
     )
 }
 
