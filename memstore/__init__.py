@@ -19,8 +19,9 @@ _HOMES = {
     "memstore.markdown": "MarkdownMemory Note Topic curate curated_notes",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "Anchor AnchorReport CaptureReport Certificate Change Conflict Event Explanation Fact History"
-        " Imported Kind Modality Origin Problem Provenance Recollection Span Status Transition Usage"
+        "Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
+        " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
+        " ReviewItem Span Status Transition Usage"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
         CaptureReport,
         Certificate,
         Change,
+        Concern,
         Conflict,
+        Consolidation,
         Event,
         Explanation,
         Fact,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
         Problem,
         Provenance,
         Recollection,
+        ReviewItem,
         Span,
         Status,
         Transition,
@@ -62,7 +66,9 @@ __all__ = [
     "CaptureReport",
     "Certificate",
     "Change",
+    "Concern",
     "Conflict",
+    "Consolidation",
     "Event",
     "Explanation",
     "Fact",
@@ -78,6 +84,7 @@ __all__ = [
     "Problem",
     "Provenance",
     "Recollection",
+    "ReviewItem",
     "Span",
     "Status",
     "Topic",

@@ -302,3 +302,43 @@ class AnchorReport:
     moved: tuple[str, ...]
     unreadable: tuple[str, ...]
     unchecked: int
+
+
+class Concern(StrEnum):
+    """Why something waits for somebody to look at it."""
+
+    SUSPECT = "suspect"
+    CONFLICT = "conflict"
+    POSSIBLE_UPDATE = "possible_update"
+    EXPIRING = "expiring"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One thing to settle: by confirming, replacing or retracting its facts.
+
+    `facts` is what is in doubt, or both sides of a clash, the older first. `harm` orders the list: how much is claimed,
+    how much rests on it, and how urgent the concern is; it has no unit. `conflict` is the id of the refused change.
+    """
+
+    concern: Concern
+    facts: tuple[Fact, ...]
+    reasons: tuple[str, ...]
+    harm: float
+    conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidation:
+    """What consolidating did, or would do (`dry_run`): each entry names facts by id, the survivor of a merge first.
+
+    `merged` are groups of one statement, `dropped` what lapsed long ago unanswered, `proposed` what waits for review.
+    `left` counts what changed under its hands or was out of time: run it again.
+    """
+
+    dry_run: bool
+    anchors: AnchorReport
+    merged: tuple[tuple[str, ...], ...]
+    dropped: tuple[str, ...]
+    proposed: int
+    left: int

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from memstore.model import Kind, Modality, Origin
+from memstore.model import Concern, Kind, Modality, Origin
 
 # --- authority: whose words they are (never what they say) -----------------------------------------------------
 
@@ -149,3 +149,26 @@ class Lifetimes:
         if modality is Modality.OBSERVATION and kind is not Kind.USER and momentary(text):
             return self.moment
         return self.table[modality, kind]
+
+
+# --- what to look at first -------------------------------------------------------------------------------------
+
+_URGENCY = {Concern.SUSPECT: 1.0, Concern.CONFLICT: 0.8, Concern.POSSIBLE_UPDATE: 0.6, Concern.EXPIRING: 0.3}
+_WEIGHT = {
+    Modality.DECISION: 1.0,
+    Modality.OBSERVATION: 0.6,
+    Modality.HYPOTHESIS: 0.3,
+    Modality.OPTION_CONSIDERED: 0.2,
+    Modality.QUESTION: 0.1,
+}
+
+
+def harm(concern: Concern, modality: Modality, origin: Origin, conclusions: int) -> float:
+    """How much a wrong fact could do: urgency × what it claims (twice if binding) × (1 + what rests on it)."""
+    claim = _WEIGHT[modality] * (2.0 if binding(modality, origin) else 1.0)
+    return _URGENCY[concern] * claim * (1 + conclusions)
+
+
+#: What was never more than floated or asked, and lapsed so long ago, is let go by consolidation (reversibly).
+ABANDONED = 26 * _WEEK
+LAPSING = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})

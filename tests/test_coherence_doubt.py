@@ -66,6 +66,8 @@ class TestCarrying:
         assert memory.explain(held[2]).status is Status.SUSPECT
         assert "SUSPECT" in memory.context("conclusion 2", budget=200)
         assert memory.stats()["status"]["suspect"] == 2
+        assert memory.facts(status="suspect") == held[1:]
+        assert memory.facts(status="live") == []
 
     def test_a_premise_replaced_by_the_same_statement_has_not_fallen(self, memory) -> None:
         first, conclusion = chain(memory, 2)

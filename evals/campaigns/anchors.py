@@ -178,7 +178,7 @@ def _share(cases: Sequence[Case], hits: Sequence[bool]) -> str:
         Value((c.package, c.path, c.symbol, c.variant), (c.package, c.path), float(hit))
         for c, hit in zip(cases, hits, strict=True)
     ]
-    found = estimate(values)
+    found = estimate(values, bounds=(0.0, 1.0))
     if found.mean is None:
         return "—"
     interval = f" [{found.low:.3f}, {found.high:.3f}]" if found.low is not None and found.high is not None else ""

@@ -13,7 +13,7 @@ confirmed or revalidated it, or a fact between it and the premise, after the pre
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from memstore.ledger import facts, transitions
@@ -66,6 +66,15 @@ def carried(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None
                     following.append((fact, found[fact]))
         wave = following
     return {pk: found[pk] for pk in wanted if pk in found}
+
+
+def concluded(db: sqlite3.Connection, scopes: Sequence[int]) -> dict[int, Doubt]:
+    """The doubts that reach facts of the scopes through their premises."""
+    marks = ",".join("?" * len(scopes))
+    drawn = db.execute(
+        f"SELECT DISTINCT fact FROM dependencies JOIN facts ON pk = fact WHERE scope IN ({marks})", tuple(scopes)
+    )
+    return carried(db, [row[0] for row in drawn])
 
 
 def support(db: sqlite3.Connection, pks: Iterable[int]) -> list[int]:

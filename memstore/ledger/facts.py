@@ -297,14 +297,16 @@ def select(
     modality: Modality | None = None,
     status: Status | None = None,
     now: int = 0,
+    doubted: Iterable[int] = (),
     newest: int | None = None,
 ) -> list[int]:
     """Every fact in the scopes that was not forgotten, oldest first, narrowed by what is given.
 
-    `event`: drawn from it. `status`: at `now`. `newest`: only the last so many of them.
+    `event`: drawn from it. `status`: at `now`, where `doubted` are suspect for what they rest on. `newest`: only the
+    last so many of them.
     """
     states, expiry = _STANDS[status]
-    where = [f"scope IN ({','.join('?' * len(scopes))})", states]
+    where = [f"scope IN ({','.join('?' * len(scopes))})"]
     values: list[object] = list(scopes)
     if event is not None:
         where.append("pk IN (SELECT fact FROM provenance WHERE event = ?)")
@@ -315,6 +317,9 @@ def select(
     if modality is not None:
         where.append("modality = ?")
         values.append(modality.value)
+    where.append(states)
+    if "?" in states:
+        values.append(json.dumps(list(doubted)))
     if expiry:
         where.append(expiry)
         values.append(now)
@@ -323,11 +328,12 @@ def select(
     return [row[0] for row in found][::-1]
 
 
+_LISTED = "(SELECT value FROM json_each(?))"
 #: For each status, the states that may have it and what the clock adds.
 _STANDS = {
     None: ("state < 4", None),
-    Status.LIVE: ("state = 0", "(expires_at IS NULL OR expires_at > ?)"),
-    Status.SUSPECT: ("state = 1", "(expires_at IS NULL OR expires_at > ?)"),
+    Status.LIVE: (f"state = 0 AND pk NOT IN {_LISTED}", "(expires_at IS NULL OR expires_at > ?)"),
+    Status.SUSPECT: (f"(state = 1 OR (state = 0 AND pk IN {_LISTED}))", "(expires_at IS NULL OR expires_at > ?)"),
     Status.EXPIRED: ("state < 2", "expires_at <= ?"),
     Status.SUPERSEDED: ("state = 2", None),
     Status.RETRACTED: ("state = 3", None),

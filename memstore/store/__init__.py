@@ -4,6 +4,7 @@ facade     MemoryStore, the public methods
 changing   supersede, amend, retract, confirm, flag, revalidate, revert
 writing    record, remember, capture: words in
 tending    facts tied to files
+reviewing  review, consolidate: what waits for a decision, and what needs none
 asking     recall, context, get, history, explain: answers out
 keeping    forget, verify, rebuild, backup: looking after the file
 held       what every part holds

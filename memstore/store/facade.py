@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from memstore.coherence import doubt
 from memstore.errors import UsageError
 from memstore.index import lexical
 from memstore.ledger import events, facts, usage
@@ -38,7 +39,7 @@ from memstore.store import asking, keeping, naming, writing
 from memstore.store.booking import Bookings
 from memstore.store.changing import Changing, Facts
 from memstore.store.naming import FactLike, SourceLike
-from memstore.store.tending import Tending
+from memstore.store.reviewing import Reviewing
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Extractor
@@ -57,7 +58,7 @@ PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
-class MemoryStore(Changing, Tending):
+class MemoryStore(Changing, Reviewing):
     """A memory in one file. Safe to share between threads, and to open in many processes at once.
 
     path      the SQLite file; made if it is not there (its directory must be)
@@ -345,9 +346,11 @@ class MemoryStore(Changing, Tending):
             raise UsageError(f"newest is a number of facts, not {newest}")
         moment = naming.micros(as_of, "as_of")
         with self.ledger.reading() as db:
+            scopes = list(events.find_scopes(db, self._scopes(scope)))
             pks = facts.select(
                 db,
-                list(events.find_scopes(db, self._scopes(scope))),
+                scopes,
+                doubted=doubt.concluded(db, scopes) if status in (Status.LIVE, Status.SUSPECT) else (),
                 event=None if source is None else naming.event_among(db, source, self._scopes(scope)),
                 key_prefix=key_prefix,
                 modality=None if modality is None else naming.choice(Modality, modality, "modality"),

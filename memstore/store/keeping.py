@@ -121,10 +121,7 @@ def stats(db: sqlite3.Connection, path: Path, scopes: Sequence[int], now: int) -
     marks = ",".join("?" * len(scopes))
     by_status = dict.fromkeys(Status, 0)
     by_modality = dict.fromkeys(Modality, 0)
-    concluded = db.execute(
-        f"SELECT DISTINCT fact FROM dependencies JOIN facts ON pk = fact WHERE scope IN ({marks})", tuple(scopes)
-    )
-    doubted = doubt.carried(db, [row[0] for row in concluded])
+    doubted = doubt.concluded(db, scopes)
     for pk, modality, state, expires_at in db.execute(
         f"SELECT pk, modality, state, expires_at FROM facts WHERE scope IN ({marks})", tuple(scopes)
     ):
