@@ -34,7 +34,16 @@ import click
 from memstore import MemoryStore
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_ROW_TABLES = ("events", "facts", "provenance")
+# Each table with the order of its rows; those of the index come after the facts they are about.
+_ROW_TABLES = {
+    "events": "pk",
+    "facts": "pk",
+    "provenance": "fact, event",
+    "turns": "turn",
+    "statements": "place",
+    "words": "place",
+}
+_WORDS = "SELECT s.place, f.text FROM model.statements s JOIN model.facts f ON f.pk = s.fact ORDER BY s.place"
 _NOUNS = (
     "cache queue gateway scheduler ledger parser router index worker proxy broker session token shard replica".split()
 )
@@ -88,15 +97,20 @@ class ByHand:
         shadow = "name NOT LIKE 'sqlite_%' AND name NOT LIKE 'words\\__%' ESCAPE '\\' AND sql IS NOT NULL"
         for (sql,) in self.db.execute(f"SELECT sql FROM model.sqlite_master WHERE {shadow}").fetchall():
             self.db.execute(sql)
-        for table in ("scopes", "sessions", "extractors", "clock"):
-            self.db.execute(f"INSERT INTO main.{table} SELECT * FROM model.{table}")
+        for table in ("scopes", "sessions", "extractors", "clock", "talks"):
+            self.db.execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM model.{table}")
 
-    def rows(self, table: str, key: str) -> list[tuple[Any, ...]]:
-        return self.db.execute(f"SELECT * FROM model.{table} ORDER BY {key}").fetchall()
+    def rows(self, table: str) -> sqlite3.Cursor:
+        """The rows that memstore wrote into a table, to be written again."""
+        if table == "words":
+            return self.db.execute(_WORDS)
+        return self.db.execute(f"SELECT * FROM model.{table} ORDER BY {_ROW_TABLES[table]}")
 
     def insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        marks = ",".join("?" * len(rows[0]))
-        self.db.executemany(f"INSERT INTO main.{table} VALUES ({marks})", rows)
+        if table == "words":
+            self.db.executemany("INSERT INTO main.words (rowid, text) VALUES (?, ?)", rows)
+        else:
+            self.db.executemany(f"INSERT INTO main.{table} VALUES ({','.join('?' * len(rows[0]))})", rows)
 
 
 def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]:
@@ -108,8 +122,7 @@ def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]
         model.remember(text, modality="decision", key=f"key-{number}", at=_START + timedelta(seconds=number))
     model.close()
     hand = ByHand(directory / "hand.db", directory / "model.db")
-    events, facts, pointers = (hand.rows(t, "pk" if t != "provenance" else "fact") for t in _ROW_TABLES)
-    text_at = [row[0] for row in hand.db.execute("SELECT name FROM pragma_table_info('facts')")].index("text")
+    written = {table: hand.rows(table).fetchall() for table in _ROW_TABLES}
     memory = MemoryStore(directory / "memstore.db")
     seconds = {"memstore": 0.0, "by hand": 0.0}
     for begin in range(0, count, block):
@@ -122,12 +135,9 @@ def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]
         for number in range(begin, begin + block):
             hand.db.execute("BEGIN IMMEDIATE")
             hand.db.execute("UPDATE main.clock SET last = ?", (number + 1,))
-            hand.insert("events", [events[number]])
-            hand.insert("facts", [facts[number]])
-            hand.insert("provenance", [pointers[number]])
-            hand.db.execute(
-                "INSERT INTO main.words (rowid, text) VALUES (?, ?)", (facts[number][0], facts[number][text_at])
-            )
+            hand.db.execute("UPDATE main.talks SET turns = turns + 1, words = words + 9")
+            for table, rows in written.items():
+                hand.insert(table, [rows[number]])
             hand.db.execute("COMMIT")
         seconds["memstore"] += middle - started
         seconds["by hand"] += time.perf_counter() - middle
@@ -169,21 +179,15 @@ def _import_by_hand(hand: ByHand, source: Path, batch: int) -> tuple[float, floa
     reading = inserting = 0.0
     with source.open() as file:
         for table in _ROW_TABLES:
-            cursor = hand.db.execute(
-                f"SELECT * FROM model.{table} ORDER BY {'fact, event' if table == 'provenance' else 'pk'}"
-            )
+            cursor = hand.rows(table)
             while rows := cursor.fetchmany(batch):
                 started = time.perf_counter()
-                if table != "provenance":  # pointers stand in the lines of their facts
+                if table in ("events", "facts"):  # the rest stands in the lines of the facts
                     for line in islice(file, len(rows)):
                         json.loads(line)
                 middle = time.perf_counter()
                 hand.db.execute("BEGIN IMMEDIATE")
                 hand.insert(table, rows)
-                if table == "facts":
-                    hand.db.executemany(
-                        "INSERT INTO main.words (rowid, text) VALUES (?, ?)", [(row[0], row[4]) for row in rows]
-                    )
                 hand.db.execute("COMMIT")
                 reading += middle - started
                 inserting += time.perf_counter() - middle
