@@ -75,21 +75,14 @@ def _sample(size: int, needles: list[tuple[str, str]], hay: list[str]) -> Sample
             turns.append(Turn(f"h{number}", f"day-{number // 200}", "user", next(straw), at))
     held = {turn.ref for turn in turns}
     now = START + timedelta(minutes=size)
-    probes = tuple(
-        Probe(
-            f"scale-{size}/{ref}",
-            Query(f"What is the status of PEP {int(ref[4:])}?", now),
-            {"evidence": [ref]},
-            "needle",
-        )
+    probes = [
+        Probe(f"scale-{size}/{ref}", Query(QUESTION.format(int(ref[4:])), now), {"evidence": [ref]}, "needle")
         for ref, _ in needles
         if ref in held
-    )
+    ]
     # As a control, proposals that no register has.
-    probes += tuple(
-        Probe(
-            f"scale-{size}/never-{pep}", Query(f"What is the status of PEP {pep}?", now), {"answerable": False}, NEVER
-        )
+    probes += [
+        Probe(f"scale-{size}/never-{pep}", Query(QUESTION.format(pep), now), {"answerable": False}, NEVER)
         for pep in NEVER_REGISTERED
-    )
-    return Sample(f"scale-{size:06}", f"scale-{size:06}", tuple(turns), probes, {"turns": size})
+    ]
+    return Sample(f"scale-{size:06}", f"scale-{size:06}", tuple(turns), tuple(probes), {"turns": size})

@@ -38,11 +38,13 @@ FIRST = (
     ("r10", "assistant", "Understood, the TTL is set once and the refresh stays an open idea."),
 )
 SECOND = (
-    ("s1", "user", f"{BUILD} I want to revisit how long links live."),
-    ("s2", "assistant", "At the moment each key is written with a TTL of 30 days. What should change?"),
-    ("s3", "user", f"Thirty days turned out to be too short for printed posters. {REVERSAL}"),
-    ("s4", "assistant", "Then I change the constant and leave existing keys to run out."),
-    ("s5", "user", f"Fine. {CONFIRMED}"),
+    ("s1", "user", BUILD),
+    ("s2", "assistant", "Then it is a good day to change something. What is it to be?"),
+    ("s3", "user", "I want to revisit how long links live."),
+    ("s4", "assistant", "At the moment each key is written with a TTL of 30 days. What should change?"),
+    ("s5", "user", f"Thirty days turned out to be too short for printed posters. {REVERSAL}"),
+    ("s6", "assistant", "Then I change the constant and leave existing keys to run out."),
+    ("s7", "user", f"Fine. {CONFIRMED}"),
 )
 
 CLAUDE_MD = f"""# URL shortener
@@ -104,9 +106,9 @@ def _published() -> Sample:
 def _two_sessions() -> Sample:
     now = datetime(2025, 3, 17, 9, tzinfo=UTC)
     between = datetime(2025, 3, 6, 9, tzinfo=UTC)
-    changed = {"current": ["s3"], "stale": ["r7"]}
+    changed = {"current": ["s5"], "stale": ["r7"]}
     probes = (
-        _asks("reversal", "Which TTL does a link get?", now, ["s3"], REVERSAL, "decision", "reversal", **changed),
+        _asks("reversal", "Which TTL does a link get?", now, ["s5"], REVERSAL, "decision", "reversal", **changed),
         _asks(
             "as_of",
             "Which TTL did a link get before we changed it?",
@@ -117,10 +119,10 @@ def _two_sessions() -> Sample:
             "as_of",
             as_of=between,
             current=["r7"],
-            stale=["s3"],
+            stale=["s5"],
             asks="as_of",
         ),
-        _asks("confirmed", "What do we use for storage?", now, ["r3", "s5"], CONFIRMED, "decision", live=["r3", "s5"]),
+        _asks("confirmed", "What do we use for storage?", now, ["r3", "s7"], CONFIRMED, "decision", live=["r3", "s7"]),
         _asks("hedge", "Is the TTL refreshed on each access?", now, ["r9"], HEDGE, "option_considered", live=["r9"]),
         # A week later nobody knows whether the build passes: given as current, this morning's news is stale.
         Probe(
