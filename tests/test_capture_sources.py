@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from memstore.capture.sources import (
     read,
     read_file,
 )  # fmt: skip
-from memstore.errors import UsageError
-from memstore.model import Origin
+from memstore.capture.verbatim import IMPORTED_AT_MOST, VerbatimExtractor
+from memstore.errors import StoreError, UsageError
+from memstore.model import Event, Origin
 
 
 def record(uuid: str, text: Any, kind: str = "user", parent: str | None = None, **more: Any) -> dict[str, Any]:
@@ -300,8 +302,9 @@ class TestDocuments:
 
 class TestClaudeMem:
     @pytest.fixture
-    def database(self) -> sqlite3.Connection:
-        db = sqlite3.connect(":memory:")
+    def path(self, tmp_path: Path) -> Path:
+        db = sqlite3.connect(tmp_path / "claude-mem.db")
+        db.execute("PRAGMA journal_mode = WAL")
         db.executescript(
             """
             CREATE TABLE sdk_sessions(id INTEGER PRIMARY KEY, content_session_id TEXT, memory_session_id TEXT);
@@ -315,10 +318,12 @@ class TestClaudeMem:
             INSERT INTO user_prompts VALUES (9, 'content-1', 'We could refresh the TTL.', 1767225600000);
             """
         )
-        return db
+        db.commit()
+        db.close()
+        return tmp_path / "claude-mem.db"
 
-    def test_prompts_are_the_users_and_observations_a_models(self, database: sqlite3.Connection) -> None:
-        found = [i for i in claude_mem.read(database) if isinstance(i, SourceTurn)]
+    def test_prompts_are_the_users_and_observations_a_models(self, path: Path) -> None:
+        found = [i for i in read_file(path) if isinstance(i, SourceTurn)]
         assert [(t.ref, t.session, t.origin, t.role) for t in found] == [
             ("claude-mem:user_prompts:9", "content-1", Origin.USER, "user"),
             ("claude-mem:observations:3", "content-1", Origin.ASSISTANT, "claude-mem"),
@@ -328,12 +333,30 @@ class TestClaudeMem:
         assert found[0].at is not None
         assert found[0].at.isoformat() == "2026-01-01T00:00:00+00:00"
 
+    def test_reading_leaves_the_file_as_it_was(self, path: Path) -> None:
+        before = path.read_bytes()
+        list(read_file(path))
+        assert path.read_bytes() == before
+
+    def test_a_damaged_database_is_one_clear_line(self, path: Path) -> None:
+        path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4_000)
+        with pytest.raises(StoreError, match="cannot be read as a database"):
+            list(read_file(path))
+
+    def test_its_claims_are_capped_in_confidence(self, path: Path) -> None:
+        turn = next(i for i in read_file(path) if isinstance(i, SourceTurn) and i.role == claude_mem.IMPORTED)
+        at = turn.at or datetime(2026, 1, 1, tzinfo=UTC)
+        event = Event("e", "d", turn.session, turn.ref, turn.role, turn.origin, at, at, turn.text, "")
+        claims = VerbatimExtractor().extract([event]).claims
+        assert claims
+        assert all(c.probability <= IMPORTED_AT_MOST and "imported" in c.context for c in claims)
+
     def test_another_database_is_one_clear_line(self) -> None:
         (problem,) = claude_mem.read(sqlite3.connect(":memory:"))
         assert isinstance(problem, SourceProblem)
 
     def test_a_database_read_as_a_stream_says_what_to_do(self) -> None:
-        with pytest.raises(UsageError, match=r"claude_mem\.read"):
+        with pytest.raises(UsageError, match="name the file itself"):
             read(io.BytesIO(b"SQLite format 3\x00"), name="m.db")
 
 

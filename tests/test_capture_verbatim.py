@@ -82,6 +82,15 @@ class TestClauses:
     def test_a_sentence_of_one_standing_stays_whole(self) -> None:
         assert len(read_as("We use Redis, and it holds the sessions.", decision="We use Redis")) == 1
 
+    def test_a_wish_is_not_parted_from_its_question(self) -> None:
+        text = "I want to cut the leak, but I'm not sure how."
+        assert len(read_as(text, decision="I want to cut the leak", question="but I'm not sure how.")) == 1
+
+    def test_what_is_told_is_parted_from_what_is_asked(self) -> None:
+        text = "The quota grew to 1,200 calls, can you adapt the client?"
+        told, asked = "The quota grew to 1,200 calls", "can you adapt the client?"
+        assert read_as(text, observation=told, question=asked) == [(told, OBSERVATION), (asked, QUESTION)]
+
     def test_an_unsure_reading_divides_nothing(self) -> None:
         text = "We use Redis, but could move to Valkey."
         got = read_as(text, 0.3, decision="We use Redis", option_considered="but could move to Valkey.")

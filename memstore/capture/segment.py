@@ -63,6 +63,11 @@ _SUBJECT = (
     r"could|might|may|should|would|can|must|will|not sure|what if|what about|how about|does|do|is|are|"
     r"i(?:'|’)(?:m|ll|d|ve)|we(?:'|’)(?:ll|re|d|ve)|it(?:'|’)(?:s|ll|d)|they(?:'|’)(?:re|ll|d|ve)|that(?:'|’)(?:s|ll))\b"
 )
+_ASKING = (
+    r"(?:can|could|would|will|do|does|did|is|are|should)[ ]+(?:you|i|we|it|this|that|there)\b|"
+    r"(?:how|what|why|when|where|which|who)[ ]+(?:can|could|do|does|did|is|are|should|would|will)\b|"
+    r"any[ ]+(?:ideas?|suggestions?|tips|advice|thoughts)\b"
+)
 _JOINT = re.compile(
     rf"""(?:
       [ ]*;[ ]+
@@ -70,6 +75,7 @@ _JOINT = re.compile(
     | ,[ ]+(?=(?:but|and|so|yet|although|though|however,?|whereas|while|or)[ ]+{_SUBJECT})
     | [ ]+(?=(?:but|although|though|however)[ ]+{_SUBJECT})
     | ,[ ]+(?=(?:maybe|perhaps|possibly|otherwise)[ ]+\w+)
+    | ,[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+)?(?:{_ASKING}))
     )""",
     re.VERBOSE | re.IGNORECASE,
 )

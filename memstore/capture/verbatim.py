@@ -29,7 +29,7 @@ from memstore.model import Event, Kind, Modality, Origin, Span
 from memstore.policy import strength
 
 OPEN = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})
-SURE_ENOUGH_TO_CUT = 0.6
+SURE_ENOUGH_TO_CUT = 0.75
 """How probable the standing of each clause must be, settled or open, before a sentence is divided between them."""
 BATCH = 512
 """Sentences a call of the tagger: enough to fill its batch, few enough to keep memory flat."""
@@ -219,6 +219,9 @@ def _grouped(spans: list[tuple[int, int]], tags: list[Tag]) -> list[tuple[tuple[
             groups.append((span, tag))
     if len(groups) < 2 or any(_standing(tag) < SURE_ENOUGH_TO_CUT for _, tag in groups):
         return None
+    readings = {tag.modality for _, tag in groups}
+    if {Modality.QUESTION, Modality.DECISION} <= readings:
+        return None  # "I want to cut the leak, but I'm not sure how": the wish is how the question is put
     return groups
 
 

@@ -427,3 +427,20 @@ class Ledger:
                     f"{self.path} is damaged ({error}): nothing was written; restore a backup with  memstore restore"
                 )
         return errors.StoreError(f"{self.path}: {error}")
+
+
+@contextmanager
+def reading_foreign(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+    """Another program's SQLite file, read-only and untrusted: nothing in it changes, nothing its schema names is run.
+
+    Raises NotAStore when the file cannot be read as a database.
+    """
+    connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True, timeout=5)
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA query_only = ON")
+        yield connection
+    except sqlite3.Error as error:
+        raise errors.NotAStore(f"{path} cannot be read as a database: {error}") from error
+    finally:
+        connection.close()

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from memstore.capture.sources import chat, claude_code, claude_mem, documents
 from memstore.capture.sources.turns import BEGINNING, Item, Position, SourceProblem, SourceSkipped, SourceTurn, lines
 from memstore.errors import UsageError
+from memstore.ledger.connection import reading_foreign
 
 FORMS = ("claude-code", "jsonl", "json", "document", "claude-mem")
 
@@ -60,8 +61,7 @@ def read(
 ) -> Iterator[Item]:  # fmt: skip
     """Turns of a seekable binary stream. `session` defaults to the file's stem, `at` to None (the caller's clock).
 
-    Raises UsageError for a form that is not known, and for a claude-mem database, which is read through
-    `claude_mem.read` with a connection, because only the ledger opens databases.
+    Raises UsageError for a form that is not known, and for a database, which only `read_file` can open.
     """
     form = form or detect(stream, name)
     session = session or Path(name).stem or "stdin"
@@ -74,7 +74,7 @@ def read(
     if form == "document":
         return documents.read(stream, name=name, session=session, at=at)
     if form == "claude-mem":
-        raise UsageError(f"{name} is a database: open it read-only and give the connection to claude_mem.read")
+        raise UsageError(f"{name} is a database: name the file itself, it cannot be read as a stream")
     raise UsageError(f"no form of source is called {form!r}: name one of {', '.join(FORMS)}")
 
 
@@ -90,4 +90,8 @@ def read_file(
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     with stream:
-        yield from read(stream, name=path.name, form=form, session=session, at=changed, start=start)
+        if (form or detect(stream, path.name)) != "claude-mem":
+            yield from read(stream, name=path.name, form=form, session=session, at=changed, start=start)
+            return
+    with reading_foreign(path) as connection:
+        yield from claude_mem.read(connection)
