@@ -15,7 +15,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from memstore.index import places
+from memstore.index import places, vector
 from memstore.ledger.connection import Transaction
 from memstore.model import Problem
 
@@ -73,6 +73,7 @@ def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
         "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
         [(place, text_of[fact]) for place, fact in sorted(held.items())],
     )
+    vector.remove(tx, held)
     tx.db.executemany("DELETE FROM statements WHERE place = ?", [(place,) for place in held])
     tx.db.executemany(
         "UPDATE turns SET speaker = NULL WHERE turn = ?", {(place >> places.STATEMENT_BITS,) for place in held}

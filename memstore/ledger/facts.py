@@ -261,6 +261,17 @@ def provenance(
     return {pk: tuple(pointers) for pk, pointers in result.items()}
 
 
+def turns(db: sqlite3.Connection, pks: Sequence[int], length: int) -> dict[int, str]:
+    """The first `length` characters of the turn that each fact was first derived from."""
+    marks = ",".join("?" * len(pks))
+    found = db.execute(
+        "SELECT p.fact, substr(e.text, 1, ?) FROM provenance p JOIN events e ON e.pk = p.event"
+        f" WHERE p.fact IN ({marks}) AND p.since IS NULL ORDER BY p.fact, p.event DESC",
+        (length, *pks),
+    )
+    return dict(found.fetchall())
+
+
 def whole(row: Row, pointers: tuple[Provenance, ...], expires_at: int | None) -> Fact:
     """The public record of a fact. Its expiry is passed in, because confirmations move it."""
     return Fact(

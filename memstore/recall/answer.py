@@ -19,12 +19,17 @@ from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Modality, Recollection, Status
 from memstore.policy import authority, binding
-from memstore.recall import render, understanding
-from memstore.recall.find import Found, find
+from memstore.recall import render, renewal, understanding
+from memstore.recall.find import Found, Meaning, find
 from memstore.recall.tokens import CHARACTERS, Counter
+from memstore.recall.understanding import Query
 
 # How many candidates the index is asked for: some give way to heads, some are no longer current.
 _OVERFETCH = 8
+_PAGE = 5
+# Answers among which the current one of two is looked for, and how much of a turn is read for that.
+_COMPARED = 12
+_READ = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +59,53 @@ class _Candidate:
     reasons: Callable[[], Mapping[str, object]]
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
+    renews: str | None = None
     doubts: list[str] = field(default_factory=list)
 
 
-def answer(db: sqlite3.Connection, question: Question) -> list[Recollection]:
+def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None = None) -> list[Recollection]:
     """The recollections for a question, best first, whole ones only, inside the budget if there is one."""
-    found = _find(db, question)
+    query = understanding.read(question.text, from_micros(question.now))
+    found = _find(db, question, query, meaning)
     candidates = _stand(db, question, found)
     if question.modality:
         candidates = [c for c in candidates if c.row.modality in question.modality]
     if question.current_only:
         candidates = [c for c in candidates if current(c.status)]
     candidates.sort(key=lambda c: (-c.score, c.row.id))
-    chosen = candidates[: question.k]
+    chosen = _renewed(db, query, candidates[: max(question.k, _COMPARED)])[: question.k]
     _doubt(db, question, chosen)
-    chosen.sort(key=lambda c: (not current(c.status), -c.score, c.row.id))
+    # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
+    for begin in range(0, len(chosen), _PAGE):
+        chosen[begin : begin + _PAGE] = sorted(chosen[begin : begin + _PAGE], key=lambda c: not current(c.status))
     return _fit(_tell(db, question, chosen), question)
 
 
-def _find(db: sqlite3.Connection, question: Question) -> dict[int, Found]:
+def _find(db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None) -> dict[int, Found]:
     """What the index proposes, and what holds the key if the query is one."""
     scopes = list(question.scopes)
-    query = understanding.read(question.text, from_micros(question.now))
-    found = {hit.fact: hit for hit in find(db, query, scopes, max(50, question.k * _OVERFETCH))}
+    found = {hit.fact: hit for hit in find(db, query, scopes, max(50, question.k * _OVERFETCH), meaning)}
     best = max((hit.score for hit in found.values()), default=0.0)
     for pk in facts.by_key(db, scopes, question.text.strip()) if scopes else ():
         found[pk] = Found(pk, best + 1.0, partial(dict, key=question.text.strip()))
     return found
+
+
+def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate]) -> list[_Candidate]:
+    """The candidates with, for a question about how things are, the later of two figures first (`renewal`)."""
+    if len(candidates) < 2 or not renewal.asks_for_state(query):
+        return candidates
+    spoken = facts.turns(db, [c.row.pk for c in candidates], _READ)
+    said = [
+        renewal.Said(spoken.get(c.row.pk, c.row.text), c.row.said_at, authority(c.row.origin), c.score)
+        for c in candidates
+    ]
+    order = renewal.order(query, said)
+    for index, renewed in order:
+        if renewed is not None:
+            candidates[index].renews = candidates[renewed].row.text
+            candidates[index].score = candidates[renewed].score
+    return [candidates[index] for index, _ in order]
 
 
 def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found]) -> list[_Candidate]:
@@ -210,6 +235,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             why={
                 "found_by": c.found_by,
                 "score": dict(c.reasons()),
+                **({} if c.renews is None else {"said_after": c.renews}),
                 "confirmations": c.confirmations,
                 "confidence": "probability of the modality; not fitted",
                 "counter": question.counter.name,

@@ -12,12 +12,18 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from memstore.index import lexical, places
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.recall import evidence, weights
 from memstore.recall.evidence import REACH, Field, Term
 from memstore.recall.understanding import Query
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from memstore.index.vector import Matrix
 
 # Turns whose neighbourhood is weighed in full. Those below share too few or too common words with the query.
 _SEEDS = 60
@@ -30,6 +36,8 @@ _AGAIN = 2.0
 _STATEMENTS = 64
 # Statements of one turn that may come back.
 _PER_TURN = 8
+# What a cosine of 1 is worth beside the rarity of shared words, when the statements of a turn are compared.
+_CLOSENESS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +49,37 @@ class Found:
     reasons: Callable[[], Mapping[str, object]]
 
 
-def find(db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int) -> list[Found]:
+class Meaning:
+    """What hybrid mode adds: the query's vector, and the vectors of the store to compare it with."""
+
+    def __init__(self, vector: np.ndarray, matrix: Matrix) -> None:
+        self._vector = vector
+        self._matrix = matrix
+        self.of: dict[int, tuple[float, float, dict[int, float]]] = {}
+
+    def seeds(self, sessions: frozenset[int] | None) -> list[int]:
+        return self._matrix.nearest(self._vector, _SEEDS, sessions)
+
+    def look(self, turns: Sequence[int]) -> None:
+        self.of = self._matrix.near(self._vector, turns)
+
+    def near(self, turn: int) -> tuple[float, float]:
+        return self.of[turn][:2]
+
+    def statement(self, place: int) -> float:
+        """How much closeness a statement has, on the scale of the rarity of the words it shares."""
+        of = self.of[place >> STATEMENT_BITS]
+        return _CLOSENESS * of[2].get(place, of[0])
+
+
+def find(
+    db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int, meaning: Meaning | None = None
+) -> list[Found]:
     """At most `limit` facts of the scopes, best first; ties go to the fact recorded first."""
     if not scopes:
         return []
     try:
-        return _ranked(db, query, scopes, limit)
+        return _ranked(db, query, scopes, limit, meaning)
     except sqlite3.DatabaseError:  # the index is missing or damaged: read the facts themselves
         return [
             Found(pk, score, partial(dict, words_shared=score))
@@ -54,19 +87,28 @@ def find(db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int
         ]
 
 
-def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int) -> list[Found]:
+def _ranked(
+    db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int, meaning: Meaning | None
+) -> list[Found]:
     size = lexical.size(db)
     terms, held = _terms(db, query, size)
-    seeds = _seeds(terms, _sessions(db, scopes))
+    allowed = _sessions(db, scopes)
+    seeds = _seeds(terms, allowed)
+    if meaning is not None:
+        seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
     turns = places.around(db, seeds, REACH * 2)
     candidates = _beside(seeds, turns)
-    field_ = Field(query, terms, turns, _words_of(db, {t >> TURN_BITS for t in candidates}), size)
+    if meaning is not None:
+        meaning.look(list(turns))
+    said = _words_of(db, {t >> TURN_BITS for t in candidates})
+    field_ = Field(query, terms, turns, said, size, None if meaning is None else meaning.near)
+    weighed = weights.EXACT if meaning is None else weights.HYBRID
     numbers = {number: field_.numbers(turns[number]) for number in candidates}
-    scored = [(weights.EXACT.score(listed), number) for number, listed in numbers.items()]
+    scored = [(weighed.score(listed), number) for number, listed in numbers.items()]
     scored.sort(key=lambda pair: (-pair[0], pair[1]))
     return [
-        Found(fact, score, partial(weights.EXACT.told, numbers[turn]))
-        for score, fact, turn in _statements(db, scored, held, scopes, query, turns, limit)
+        Found(fact, score, partial(weighed.told, numbers[turn]))
+        for score, fact, turn in _statements(db, scored, held, scopes, query, turns, limit, meaning)
     ]
 
 
@@ -134,6 +176,7 @@ def _statements(
     query: Query,
     turns: Mapping[int, places.Turn],
     limit: int,
+    meaning: Meaning | None,
 ) -> list[tuple[float, int, int]]:
     """(score, fact, turn) of the turns found: the facts that share the most with the query first in each turn."""
     # The name of who speaks is in the first statement only, and says as much of the others.
@@ -154,7 +197,13 @@ def _statements(
         ).fetchall()
         # Scopes are walls, whatever an index says.
         best = sorted(
-            (-shared.get(place, 0.0) - _asked_for(query, modality, text), place, fact)
+            (
+                -shared.get(place, 0.0)
+                - _asked_for(query, modality, text)
+                - (meaning.statement(place) if meaning is not None else 0.0),
+                place,
+                fact,
+            )
             for place, fact, scope, modality, text in rows
             if scope in mine
         )

@@ -18,3 +18,15 @@ EXACT = Weights({
     "cover·overview": -1.17, "length·overview": 0.41, "number·overview": -0.44, "own·overview": -0.12,
     "rule·overview": -0.96,
 })  # fmt: skip
+
+HYBRID = Weights({
+    "turn": -0.27, "pair": 0.85, "around": 2.13, "session": 2.28, "cover": 1.23, "cover_pair": 1.45,
+    "near_turn": 2.47, "near_statement": 1.86, "near_beside": 1.66,
+    "speaker": 0.65, "when": 2.68, "length": 0.98, "long": 0.36, "asks": -0.73, "own": 1.31, "number": 0.47,
+    "rule": 1.41, "never": -0.52, "never·ever": 0.11, "asked_of_assistant": 0.92,
+    "turn·chat": 1.27, "pair·chat": -1.1, "around·chat": -1.64, "session·chat": -0.69, "cover·chat": 0.25,
+    "cover_pair·chat": -0.85, "length·chat": -1.7, "asks·chat": 0.78,
+    "near_turn·chat": 0.73, "near_statement·chat": 1.19, "near_beside·chat": -0.13,
+    "cover·overview": -0.73, "length·overview": 0.25, "number·overview": -0.22, "own·overview": -0.51,
+    "rule·overview": -1.05,
+})  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from memstore.coherence import doubt
 from memstore.errors import UsageError
-from memstore.index import lexical
+from memstore.index import lexical, vector
 from memstore.ledger import events, facts, usage
 from memstore.ledger.connection import Ledger
 from memstore.ledger.times import to_micros
@@ -38,12 +38,14 @@ from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
 from memstore.store.booking import Bookings
 from memstore.store.changing import Changing, Facts
+from memstore.store.meaning import Meanings
 from memstore.store.naming import FactLike, SourceLike
 from memstore.store.reviewing import Reviewing
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Extractor
     from memstore.coherence.anchors import AnchorTarget
+    from memstore.index.embedding import Encoder
 
 
 class _Default(Enum):
@@ -53,6 +55,7 @@ class _Default(Enum):
 
 
 DEFAULT = _Default.DEFAULT
+MODES = ("exact", "hybrid")
 Scopes = str | Sequence[str] | None
 PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
@@ -81,6 +84,7 @@ class MemoryStore(Changing, Reviewing):
         lifetimes: Lifetimes | None = None,
         counter: Counter = CHARACTERS,
         extractor: Extractor | None = None,
+        encoder: Encoder | None = None,
         root: PathLike | None = None,
         create: bool = True,
     ) -> None:
@@ -89,6 +93,7 @@ class MemoryStore(Changing, Reviewing):
         self.lifetimes = lifetimes or Lifetimes()
         self.counter = counter
         self._extractor = extractor
+        self._meanings = Meanings(encoder)
         self.root = None if root is None else naming.directory(root)
         self._bookings = Bookings(self.ledger)
         keeping.open_index(self.ledger)
@@ -231,6 +236,7 @@ class MemoryStore(Changing, Reviewing):
         """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
 
         k, budget      at most so many recollections, and so many tokens by the store's counter
+        mode           "exact" (words and keys; no model is loaded) or "hybrid" (and vectors: see `embed`)
         now            the moment asked about (the clock's unless given): lifetimes are judged against it
         as_of          answer from what the store held then; `now` is then that moment unless given
         valid_at       keep what was true in the world at that moment
@@ -239,8 +245,8 @@ class MemoryStore(Changing, Reviewing):
         history        superseded and retracted facts come back too, marked
         purpose        what the tokens are booked under; None where the caller books them itself
         """
-        if mode != "exact":
-            raise UsageError(f"mode {mode!r} is not one of exact")
+        if mode not in MODES:
+            raise UsageError(f"mode {mode!r} is not one of {', '.join(MODES)}")
         if k < 1 or (budget is not None and budget < 1):
             raise UsageError("k and budget must be at least 1")
         wanted = [modality] if isinstance(modality, str) else list(modality or ())
@@ -251,8 +257,10 @@ class MemoryStore(Changing, Reviewing):
         )
         modalities = frozenset(naming.choice(Modality, one, "modality") for one in wanted)
 
+        meant = self._meanings.of(self.ledger, query) if mode == "hybrid" else None
+
         def ask() -> list[Recollection]:
-            with self.ledger.reading() as db:
+            with self.ledger.reading() as db, self._meanings.compared(db, meant) as meaning:
                 return answer(
                     db,
                     Question(
@@ -268,6 +276,7 @@ class MemoryStore(Changing, Reviewing):
                         history=history,
                         counter=self.counter,
                     ),
+                    meaning,
                 )
 
         found = self._fresh(ask) if then is None else ask()
@@ -409,7 +418,19 @@ class MemoryStore(Changing, Reviewing):
     def rebuild(self) -> None:
         """Throw the indexes away and make them again from the ledger."""
         with self.ledger.writing() as tx:
+            had_vectors = vector.exists(tx.db)
             lexical.rebuild(tx)
+            vector.rebuild(tx)
+        if had_vectors:
+            self.embed()
+
+    def embed(self, limit: int | None = None) -> int:
+        """Give facts the vectors that hybrid recall compares, all that lack one or at most `limit`; returns how many.
+
+        A hybrid question does a little of this by itself. After a large capture, call it once: about 100 facts a
+        second. Stopped midway it has kept what it did. Raises MissingExtra if the model is not installed.
+        """
+        return self._meanings.embed(self.ledger, limit)
 
     def backup(self, path: PathLike) -> None:
         """Write a consistent copy of the store to a new file, while others go on using it."""

@@ -12,7 +12,7 @@ from typing import Any
 from memstore.coherence import doubt
 from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
-from memstore.index import lexical
+from memstore.index import lexical, vector
 from memstore.ledger import copies, events, forgetting
 from memstore.ledger.connection import Ledger
 from memstore.ledger.exchange import export as exporting
@@ -78,7 +78,7 @@ def verify(ledger: Ledger) -> list[Problem]:
         with ledger.reading() as db:
             problems = verification.verify(db)
             if not any(problem.record == "file" for problem in problems):
-                problems += lexical.problems(db)
+                problems += [*lexical.problems(db), *vector.problems(db)]
             return problems
     except CorruptStore as error:
         return [Problem("file", "file", str(error))]

@@ -1,0 +1,110 @@
+"""Which of two answers is the current one, where nobody said so: the same thing asked about, said later, otherwise.
+
+Supersession settles this when it was recorded. Often it was not: "the budget is $65" is followed, weeks later, by "I
+adjusted the budget to $75", and the older words, being the plainer ones, match a question better. For a question
+about how things are, the later turn goes before the earlier one if both speak of what is asked (one of the first
+words that tell, and two in all), both give a figure, the later one gives another, and it does not answer much worse.
+Words of change ("adjusted", "now", "new") allow for more distance. Only the order changes: nothing is retired on a
+guess, and both come back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memstore.recall.understanding import Query
+
+# How much worse the later turn may answer: in general, and where it speaks of a change.
+_DISTANCE = 3.0
+_DISTANCE_OF_CHANGE = 5.0
+_FIRST_WORDS = 2
+_SHARED = 2
+
+_STATE = re.compile(
+    r"\s*(?:what|which|who|where|when|how (?:many|much|often|far|old|big|large|high|low|fast)"
+    r"|by (?:what|when)|on (?:what|which)|is|are|am|do|does)\b",
+    re.IGNORECASE,
+)
+# Questions that need both figures have no current one.
+_OF_BOTH = re.compile(
+    r"\bbetween\b|\bhow (?:many (?:days|weeks|months|years)|long)\b|\b(?:and|or) (?:which|when|how)\b"
+    r"|\bcompar|\bdifferen",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(
+    r"(?<![\w.])[$€£]?\d(?:[\d,.:/]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"\b(?:now|recently|updat\w+|adjust\w+|increas\w+|decreas\w+|reduc\w+|rais(?:ed|ing)|lower(?:ed|ing)|extend\w+"
+    r"|chang\w+|mov(?:ed|ing)|reschedul\w+|postpon\w+|push(?:ed)? back|pull(?:ed)? (?:in|forward)|new(?:ly)?|latest"
+    r"|current(?:ly)?|instead|no longer|anymore|switch\w*|replac\w+|upgrad\w+|improv\w+|revis\w+|grew|grown|rose"
+    r"|dropped|fell|cut|expand\w+|add(?:ed|itional)|another|more|up from|down (?:to|from)|managed to|actually"
+    r"|already|finally|since then)\b",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w+")
+_ENDING = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What comparing needs of an answer: the words of its turn, when they were said, their standing, its score."""
+
+    words: str
+    at: int
+    authority: int
+    score: float
+
+
+def asks_for_state(query: Query) -> bool:
+    """Whether a query is about how things are, so that of two figures the later one answers it."""
+    if query.past or query.overview or query.ever:
+        return False
+    return bool(_STATE.match(query.text)) and not _OF_BOTH.search(query.text)
+
+
+def order(query: Query, said: Sequence[Said]) -> list[tuple[int, int | None]]:
+    """The answers in their new order, as (index, index of the one it was moved before or None)."""
+    result: list[tuple[int, int | None]] = [(index, None) for index in range(len(said))]
+    asked = [_stem(word) for word in query.words]
+    read = [(_figures(one.words), {_stem(word) for word in _WORD.findall(one.words)}) for one in said]
+    place = 0
+    while place < len(result):
+        index = result[place][0]
+        later = [
+            (said[other].at, -position, position)
+            for position, (other, _) in enumerate(result)
+            if position > place and _renews(asked, said[index], read[index], said[other], read[other])
+        ]
+        if later:
+            _, _, position = max(later)
+            result.insert(place, (result.pop(position)[0], index))
+        place += 1
+    return result
+
+
+def _renews(
+    asked: Sequence[str],
+    old: Said,
+    of_old: tuple[frozenset[str], set[str]],
+    new: Said,
+    of_new: tuple[frozenset[str], set[str]],
+) -> bool:
+    if new.at <= old.at or new.authority < old.authority or not of_old[0] or not of_new[0] - of_old[0]:
+        return False
+    shared = of_old[1] & of_new[1]
+    if not shared.intersection(asked[:_FIRST_WORDS]) or len(shared.intersection(asked)) < _SHARED:
+        return False
+    distance = _DISTANCE_OF_CHANGE if _CHANGE.search(new.words) else _DISTANCE
+    return new.score >= old.score - distance
+
+
+def _figures(text: str) -> frozenset[str]:
+    return frozenset(figure.casefold() for figure in _FIGURE.findall(text))
+
+
+def _stem(word: str) -> str:
+    return _ENDING.sub("", word.casefold())
