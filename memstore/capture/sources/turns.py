@@ -107,7 +107,11 @@ def lines(stream: BinaryIO, start: Position = BEGINNING) -> Iterator[Line]:
 
 def clean(text: str) -> str:
     """The text as it can be stored: lone surrogates, which JSON can escape but UTF-8 cannot hold, are replaced."""
-    return text.encode("utf-8", "replace").decode() if any("\ud800" <= c <= "\udfff" for c in text) else text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def moment(value: object) -> datetime | None:
