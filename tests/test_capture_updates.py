@@ -92,6 +92,34 @@ class TestUpdatesAreFound:
         assert proposal.relation is Relation.REPLACES
         assert proposal.certain
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("Purchase order #4521 is approved.", "Purchase order #4521 was cancelled because of the freeze."),
+            ("We hold daily syncs with the team.", "Let's switch to weekly syncs instead."),
+            ("So the frontend starts in January and ships in March.",
+             "Our conclusion 'the frontend starts in January and ships in March' rests on wrong data."),
+        ],
+    )  # fmt: skip
+    def test_what_is_called_off_exchanged_or_quoted_as_wrong(self, old: str, new: str) -> None:
+        proposal = relate(old, new, DECISION, DECISION)
+        assert proposal is not None
+        assert proposal.relation is Relation.REPLACES
+        assert proposal.certain
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("The order was approved.", "The flight was cancelled due to fog."),
+            ("We hold daily syncs with the team.", "Let's switch to weekly reports instead."),
+            ("UI tests are slow.", "Let's switch to the list-based UI."),
+            ("The frontend starts in January.", "The string 'foo bar baz quux' is invalid."),
+        ],
+    )
+    def test_what_only_sounds_like_it_is_left(self, old: str, new: str) -> None:
+        proposal = relate(old, new, DECISION, DECISION)
+        assert proposal is None or not proposal.certain
+
     def test_the_same_sentence_with_another_name_is_a_contradiction_until_a_word_of_change_says_more(self) -> None:
         bare = relate("We use Redis for session storage.", "We use Postgres for session storage.", DECISION, DECISION)
         cued = relate(

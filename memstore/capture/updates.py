@@ -108,7 +108,7 @@ _CUE = re.compile(
     r"shifted|pushed\s+(?:back|out|to)|moved\s+(?:up|back|to|from|the)|moving\s+(?:the|from|to|it)|brought\s+forward|cut\s+to|grown\s+to|(?:went|gone|down|up)\s+(?:up\s+|down\s+)?to|"
     r"improved\s+(?:to|from)|new(?:ly)?|now|no\s+longer|any\s?more|instead|actually|correction|rather\s+than|switch(?:ed|ing)?|reversed?|"
     r"(?:re)?allocated|change\s+of\s+plan|scratch\s+that|cancel+ed|dropped|replac(?:es?|ed|ing)|supersedes?|overrid(?:es?|den)|"
-    r"latest|as\s+of|turns\s+out|recently|finally|reached|up\s+from|down\s+from)\b",
+    r"delayed|slipped|actual|corrects?|withdrawn|invalid(?:ated)?|outdated|incorrect|latest|as\s+of|turns\s+out|recently|finally|reached|up\s+from|down\s+from)\b",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
@@ -116,7 +116,7 @@ _NEGATED = re.compile(
     r"no\s+longer|any\s?more|stop(?:ped)?|dropped|cancel+ed|removed?|disabled?|avoid)\b",
     re.IGNORECASE,
 )
-_OBJECT = r"(?P<old>[^\s,.;:!?()]+(?:\s+[^\s,.;:!?()]+){0,4}?)"
+_OBJECT = r"(?!(?:due|because|to|in|on|by|for|at|as|after)\b)(?P<old>[^\s,.;:!?()]+(?:\s+[^\s,.;:!?()]+){0,4}?)"
 _STOP = r"(?=\s+(?:to|with|by|in|for|and|but|because|as|since|so|anymore|any\s+more|on|at|from|now|after|entirely|completely|altogether)\b|[,.;:!?()]|\s*$)"
 _PREDECESSOR = re.compile(
     rf"""\b(?:(?:switch(?:ed|ing)?|mov(?:ed?|ing)|migrat(?:ed?|ing)|chang(?:ed?|ing)|went|going|adjusted|increased|decreased|raised|lowered|reduced|updated)\b[^,.;!?]{{0,40}}?\s(?:away\s+)?from\s+
@@ -133,6 +133,23 @@ _ALSO = re.compile(
 )
 _STILL = re.compile(
     r"\b(?:still|as\s+(?:before|agreed|decided)|remains?|confirmed|unchanged|again|same)\b", re.IGNORECASE
+)
+# "The order #45 is cancelled", "cancel that order": what comes before, or after, is what no longer stands.
+_CANCELLED = re.compile(
+    r"(?P<subject>(?:[^\s.;:!?]+\s+){1,7}?)(?:(?:is|was|are|were|has\s+been|have\s+been|got)\s+)?(?:now\s+)?"
+    r"(?:cancel+ed|called\s+off|scrapped|withdrawn|revoked|rescinded|abandoned|off\s+the\s+table|obsolete)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"[\"“'‘`]([^\"“”'‘’`]{12,300})[\"”'’`]")
+_UNDONE = re.compile(
+    r"\b(?:incorrect|wrong|invalid(?:ated)?|outdated|no\s+longer|withdrawn|superseded|recalculated|revoked|mistaken|obsolete|void)\b",
+    re.IGNORECASE,
+)
+# "switch to weekly syncs", "use the list-based UI instead": the new choice, whose head may be the head of the old one.
+_NEW_CHOICE = re.compile(
+    r"\b(?:(?:switch(?:ed|ing)?|mov(?:e|ed|ing)|chang(?:e|ed|ing)|go(?:ing)?|went|migrat(?:e|ed|ing))\s+(?:back\s+|over\s+)?to\s+(?P<to>(?:[\w/+#-]+\s*){2,4}?)(?=[.,;!]|\s*$|\s+(?:instead|for|from|because|since|as|now)\b)"
+    r"|(?:use|try|take|do|pick|choose|prefer|have)\s+(?P<use>(?:[\w/+#-]+\s+){2,4}?)instead\b)",
+    re.IGNORECASE,
 )
 _RETRACTED = re.compile(
     r"\b(?:cancel+ed|no\s+longer|scrapped|called\s+off|dropped|abandoned|deprecated|obsolete|reverted)\b", re.IGNORECASE
@@ -240,12 +257,10 @@ def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
         return Proposal(old.statement.id, Relation.CONFIRMS, 0.98, ("the same words",))
     shared = _weight(stems, rarity)
     seen = _Common(stems, shared, shared / max(0.5, min(new.weight, old.weight)), _CUE.search(new.statement.text))
-    offers = [
-        *_by_value(new, old, seen, rarity),
-        *_by_name(new, old, seen),
-        *_by_polarity(new, old, seen),
-        *_by_exchange(new, old, seen),
-    ]
+    offers = [*_by_value(new, old, seen, rarity)]
+    if new.statement.modality not in _OPEN:
+        offers += [*_by_name(new, old, seen), *_by_polarity(new, old, seen), *_by_exchange(new, old, seen)]
+        offers += [*_by_cancelling(new, old, rarity), *_by_quotation(new, old), *_by_head(new, old)]
     if not offers:
         offers = [*_by_addition(new, old, seen)]
     if not offers:
@@ -278,6 +293,40 @@ def _by_name(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
             chosen = 0.8 if old.statement.modality is Modality.DECISION else -0.8
             score = -2.6 + 3.0 * named + 1.2 * seen.cover + 0.25 * min(seen.shared, 5.0) + chosen
             yield Relation.REPLACES, score, (f"{match[0].strip()!r} names what it replaces", *_shown(seen.stems, None))
+
+
+def _by_cancelling(new: _Reading, old: _Reading, rarity: Rarity) -> Iterable[_Offer]:
+    """What the new statement calls off is what the old one speaks of, whole, and more than a common word."""
+    match = _CANCELLED.search(new.statement.text)
+    if match and not _RETRACTED.search(old.statement.text):
+        gone = content(match["subject"])
+        told = _weight(gone, rarity)
+        if gone and told >= 1.5 and all(g in old.stems for g in gone):
+            yield Relation.REPLACES, 0.4 + 0.7 * min(told, 3.0), (f"{match[0].strip()!r} calls it off",)
+
+
+def _by_quotation(new: _Reading, old: _Reading) -> Iterable[_Offer]:
+    """The old statement is quoted, and said not to hold."""
+    if _UNDONE.search(new.statement.text):
+        held = " ".join(content(old.statement.text))
+        for match in _QUOTED.finditer(new.statement.text):
+            quoted = content(match[1])
+            outside = new.statement.text[: match.start()] + new.statement.text[match.end() :]
+            if len(quoted) >= 3 and " ".join(quoted) in held and _UNDONE.search(outside):
+                yield Relation.REPLACES, 2.2, (f"it quotes {match[1][:60]!r} and says that it does not hold",)
+
+
+def _by_head(new: _Reading, old: _Reading) -> Iterable[_Offer]:
+    """Another kind of the same thing is chosen: "switch to weekly syncs" where "daily syncs" were."""
+    match = _NEW_CHOICE.search(new.statement.text)
+    chosen = content(match["to"] or match["use"]) if match else []
+    if len(chosen) >= 2 and not set(chosen[:-1]) & set(old.stems):
+        words = content(old.statement.text)
+        head = chosen[-1]
+        if head in words[1:] and words[words.index(head) - 1] not in new.stems:
+            score = 1.6 if old.statement.modality is Modality.DECISION else 0.0
+            was = f"{words[words.index(head) - 1]} {head}"
+            yield Relation.REPLACES, score, (f"{was!r} became {' '.join(chosen)!r}",)
 
 
 def _by_polarity(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:

@@ -39,7 +39,7 @@ _SCALES = {  # unit → (dimension, how many of the base unit)
     "gb": ("size", 1e9), "tb": ("size", 1e12),
 }  # fmt: skip
 _UNIT = re.compile(r"\s?[- ]?\s?((?:[a-zA-Z][\w/]*[ -]?){0,3})")
-_WORD = re.compile(r"[^\W_][\w'’./+#-]*[^\W_]|[^\W_]")
+_WORD = re.compile(r"#\d+|[^\W_][\w'’./+#-]*[^\W_]|[^\W_]")
 
 _CONTRACTED = re.compile(r"(?i)(?:n['’]t|['’](?:m|ve|re|ll|d))$|^(?:it|that|let|what|here|there|he|she)['’]s$")
 STOPWORDS = frozenset(
