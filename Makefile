@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: eval test lint types clean
+.PHONY: eval test lint types tagger clean
 
 eval: $(VENV)/.eval
 	$(BIN)/memeval run --suite first-light --data data --out runs
@@ -18,6 +18,11 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# Train the modality tagger again: DATA holds the evaluation data, ENCODER the published all-MiniLM-L6-v2.
+tagger:
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
+	$(BIN)/python -m memstore.capture.tagger.train --data $(DATA) --encoder $(ENCODER)
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

@@ -18,6 +18,7 @@ from memstore.capture.tagger.tag import Tag
 from memstore.model import Modality
 
 MODALITIES = tuple(Modality)
+_DECISION = MODALITIES.index(Modality.DECISION)
 #: How many words or phrases an explanation names at most.
 MAX_WORDS = 3
 
@@ -72,12 +73,10 @@ class CueTagger:
 
 
 def choose(probabilities: Sequence[float], decision_threshold: float) -> Modality:
-    """The most probable modality, except that a decision must reach the threshold; else the next best."""
-    ranked = sorted(range(len(MODALITIES)), key=lambda i: -probabilities[i])
-    best = MODALITIES[ranked[0]]
-    if best is Modality.DECISION and probabilities[ranked[0]] < decision_threshold:
-        return MODALITIES[ranked[1]]
-    return best
+    """A decision where its probability reaches the threshold; else the most probable of the others."""
+    if probabilities[_DECISION] >= decision_threshold:
+        return Modality.DECISION
+    return max((m for m in MODALITIES if m is not Modality.DECISION), key=lambda m: probabilities[MODALITIES.index(m)])
 
 
 def load_cue_tagger() -> CueTagger:

@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase
 
 #: Longer text is judged by its beginning and its end, where main clauses stand.
 MAX_CHARS = 1200
@@ -34,15 +35,19 @@ def _read(table: str) -> dict[str, _Pattern]:
         if name.startswith("<"):
             lists[name] = pattern
         else:
-            found[name.rstrip("!")] = re.compile(pattern, 0 if name.endswith("!") else re.IGNORECASE)
+            found[name] = re.compile(pattern)
     return found
 
 
 PATTERNS = _read(resources.files("memstore.capture.tagger").joinpath("cues.txt").read_text(encoding="utf-8"))
 
 _CLAUSE, _CONDITION, _DEPENDENT, _REPORTED = (
-    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported")
+    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported!")
 )
+#: Patterns that look at capitals see the text as it is; the others see it lower-cased, which is twice as fast,
+#: and with straight apostrophes.
+_CASED = {name: pattern for name, pattern in PATTERNS.items() if name.endswith("!")}
+_LOWER = str.maketrans(ascii_uppercase + "’", ascii_lowercase + "'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,11 @@ class Clause:
 
 def clauses(text: str) -> list[Clause]:
     """Cut a sentence into clauses. A condition ends where its main clause begins; the rest of a report is reported."""
-    cuts = [0, *(m.end() for m in _CLAUSE.finditer(text)), len(text)]
+    lower = text.translate(_LOWER)
+    cuts = [0, *(m.end() for m in _CLAUSE.finditer(lower)), len(text)]
     found = []
     for start, end in pairwise(cuts):
-        piece = text[start:end]
+        piece = lower[start:end]
         if not piece.strip():
             continue
         if _CONDITION.match(piece):
@@ -78,7 +84,7 @@ def clauses(text: str) -> list[Clause]:
             if comma > 0:  # "if X, Y": the main clause follows the comma
                 found.append(Clause(start, start + comma + 1, role))
                 start, role = start + comma + 1, "main"
-        elif _REPORTED.search(piece):
+        elif _REPORTED.search(text, start, end):
             role = "reported"
         elif _DEPENDENT.match(piece):
             role = "dependent"
@@ -99,14 +105,21 @@ def find_cues(text: str) -> list[Cue]:
     """Every cue in the sentence, at most once per clause role, in the order of the patterns."""
     parts = clauses(text)
     last_main = max((c.start for c in parts if c.role == "main"), default=0)
+    lower = text.translate(_LOWER)
     found: list[Cue] = []
     for name, pattern in PATTERNS.items():
+        cased = name in _CASED
+        match = pattern.search(text if cased else lower)
         seen: set[str] = set()
-        for match in pattern.finditer(text):
-            role = next((c.role for c in parts if c.start <= match.start() < c.end), "main")
-            if role == "main" and match.start() >= last_main and len(parts) > 1:
+        while match is not None:
+            start, end = match.span()
+            role = next((c.role for c in parts if c.start <= start < c.end), "main")
+            if role == "main" and start >= last_main and len(parts) > 1:
                 role = "last"
             if role not in seen:
                 seen.add(role)
-                found.append(Cue(name, role, " ".join(match.group().split()), match.start()))
+                found.append(Cue(name.rstrip("!"), role, " ".join(text[start:end].split()), start))
+            if len(parts) == 1:
+                break  # there is no second role to find it in
+            match = pattern.search(text if cased else lower, max(end, start + 1))
     return found

@@ -14,9 +14,9 @@ class Tag:
     """One sentence's modality.
 
     `probability` is the calibrated probability of `modality`; `probabilities` has all five and sums to 1.
-    The chosen one need not be the most probable: a decision is only said where it is clear enough, because
-    taking a hedge for a decision does more harm than the reverse. `why` quotes the words of the sentence
-    that spoke for the choice, strongest first; it is empty where no single words did.
+    The chosen one need not be the most probable: whether it is a decision is settled by a threshold of its
+    own, because taking a hedge for a decision does more harm than the reverse. `why` quotes the words of the
+    sentence that spoke for the choice, strongest first; it is empty where no single words did.
     """
 
     modality: Modality

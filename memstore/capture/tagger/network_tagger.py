@@ -1,0 +1,53 @@
+"""The tagger everyone gets: the shipped network over words and cues, calibrated, explained by cues.
+
+Probabilities are the network's softmax at the temperature that fitted held-out sentences. A decision is
+said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how few).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from memstore.capture.tagger.cue_tagger import MODALITIES, CueTagger, choose, features
+from memstore.capture.tagger.cues import clip, find_cues
+from memstore.capture.tagger.network import Network
+from memstore.capture.tagger.tag import Tag
+
+MODEL = Path(str(resources.files("memstore.capture.tagger"))) / "model.npz"
+
+
+class NetworkTagger:
+    """Tags sentences with the network in `model`; `explainer` names the words that spoke for the choice."""
+
+    def __init__(self, explainer: CueTagger, model: Path = MODEL) -> None:
+        self._explainer = explainer
+        self._network = Network(model)
+        settings = self._network.settings
+        self.version: str = settings["version"]
+        self._temperature: float = settings["temperature"]
+        self._threshold: float = settings["decision_threshold"]
+
+    def tag(self, texts: Sequence[str]) -> list[Tag]:
+        judged = [clip(text) for text in texts]
+        cues = [find_cues(text) for text in judged]
+        names = [features(text, found) for text, found in zip(judged, cues, strict=True)]
+        scores = self._network.logits(judged, names) / self._temperature
+        scores = np.exp(scores - scores.max(1, keepdims=True)) if len(scores) else scores
+        tags = []
+        for row, found in zip(
+            (scores / scores.sum(1, keepdims=True)).tolist() if len(scores) else [], cues, strict=True
+        ):
+            modality = choose(row, self._threshold)
+            tags.append(
+                Tag(
+                    modality,
+                    row[MODALITIES.index(modality)],
+                    dict(zip(MODALITIES, row, strict=True)),
+                    self._explainer.why(found, modality),
+                )
+            )
+        return tags
