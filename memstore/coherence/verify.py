@@ -65,6 +65,10 @@ def _facts(db: sqlite3.Connection) -> Iterator[Problem]:
     (last,) = db.execute("SELECT coalesce(max(pk), 0) FROM facts").fetchone()
     for begin in range(1, last + 1, _BATCH):
         pks = [row[0] for row in db.execute("SELECT pk FROM facts WHERE pk >= ? AND pk < ?", (begin, begin + _BATCH))]
+        for pk, id_, state in _in(db, "SELECT pk, id, state FROM facts", pks):
+            if state not in set(State):
+                yield Problem("status", id_, f"{state!r} is no state that a fact can be in")
+                pks.remove(pk)
         rows = facts.rows(db, pks)
         pointers = _pointers(db, pks)
         taken = facts.steps(db, pks)

@@ -119,6 +119,7 @@ class Ledger:
         first_number: Callable[[int], int] = random_number,
         busy_seconds: float = BUSY_SECONDS,
         create: bool = True,
+        untouched: bool = False,
     ) -> None:
         self.path = Path(path)
         self.clock = clock or system_clock
@@ -127,6 +128,7 @@ class Ledger:
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self.read_only = False
+        self._untouched = untouched  # only to be copied: whatever its schema, no byte of the file is changed
         with _gate:
             _ledgers.add(self)
         self._refuse_foreign_files(create)
@@ -153,14 +155,14 @@ class Ledger:
             raise errors.ReadOnlyStore(f"cannot read {self.path}: {error.strerror}") from error
         if head and head != _MAGIC:
             raise errors.NotAStore(f"{self.path} is not a memstore database (it does not begin as SQLite files do)")
-        self.read_only = not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+        self.read_only = self._untouched or not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
 
     def _prepare(self) -> None:
         connection = self.connection
         version, application = self._stamp(connection)
         if application != APPLICATION_ID and self.read_only:
             raise errors.ReadOnlyStore(f"{self.path} is empty and cannot be written")
-        if version < SCHEMA_VERSION:
+        if version < SCHEMA_VERSION and not self._untouched:
             if self.read_only:
                 raise errors.ReadOnlyStore(f"{self.path} needs a migration and cannot be written")
             self._migrate(connection)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from memstore.errors import CorruptStore, NotAStore, UsageError
+from memstore.errors import CorruptStore, UsageError
 from memstore.ledger.connection import Ledger
 
 
@@ -73,13 +72,12 @@ def restore(backup: Path, target: Path) -> None:
     """Put a backup in the place of a store that is not there. Raises UsageError if something is."""
     if target.exists():
         raise UsageError(f"{target} exists: move it away first, restoring never overwrites")
-    source = Ledger(backup, create=False)
+    source = Ledger(backup, create=False, untouched=True)
     try:
-        damage = source.connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        with source.reading() as db:
+            damage = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if damage != "ok":
             raise CorruptStore(f"{backup} is damaged itself ({damage}): it was not restored")
         copy(source, target)
-    except sqlite3.DatabaseError as error:
-        raise NotAStore(f"{backup} cannot be read: {error}") from error
     finally:
         source.close()
