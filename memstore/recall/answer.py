@@ -86,7 +86,8 @@ def _find(db: sqlite3.Connection, question: Question, query: Query, meaning: Mea
     scopes = list(question.scopes)
     found = {hit.fact: hit for hit in find(db, query, scopes, max(50, question.k * _OVERFETCH), meaning)}
     best = max((hit.score for hit in found.values()), default=0.0)
-    for pk in facts.by_key(db, scopes, question.text.strip()) if scopes else ():
+    key = question.text.strip().encode(errors="ignore").decode()  # a lone surrogate is in no key
+    for pk in facts.by_key(db, scopes, key) if scopes else ():
         found[pk] = Found(pk, best + 1.0, partial(dict, key=question.text.strip()))
     return found
 

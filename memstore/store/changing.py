@@ -76,7 +76,8 @@ class Changing(Held):
         """Undo a transition (a reversal too). Forgetting alone cannot be undone."""
         name = self._scope(scope or (transition.scope if isinstance(transition, Transition) else None))
         with self.ledger.writing() as tx:
-            target = transitions.pk_of(tx.db, transition if isinstance(transition, str) else transition.id)
+            named = transition.id if isinstance(transition, Transition) else transition
+            target = transitions.pk_of(tx.db, naming.name(named, "a transition's id"))
             (record,) = transitions.read(tx.db, [target])
             naming.same_scope(record.scope, name)
             event = None if source is None else naming.event_pk(tx.db, source, name)

@@ -312,6 +312,7 @@ class MemoryStore(Changing, Reviewing):
         scope: Scopes = None,
     ) -> Fact | None:
         """The current fact under a key, or None."""
+        naming.name(key, "key")
         moment = self._moment(now, as_of)
         with self.ledger.reading() as db:
             scopes = list(events.find_scopes(db, self._scopes(scope)))
@@ -326,7 +327,7 @@ class MemoryStore(Changing, Reviewing):
     def event(self, event: str, *, scope: Scopes = None) -> Event:
         """An event by id."""
         with self.ledger.reading() as db:
-            found = events.get(db, event)
+            found = events.get(db, naming.name(event, "an event's id"))
             naming.same_scope(found.scope, *self._scopes(scope))
             return found
 

@@ -32,6 +32,9 @@ def forget(
     reason: str,
 ) -> Certificate:
     """Erase what is named, in one transaction, then empty the write-ahead log."""
+    if not isinstance(what, (Fact, Recollection, Event, str, Iterable)):
+        raise UsageError(f"what to forget is a fact, an event or their ids, not {type(what).__name__}")
+    naming.words(reason)
     listed = [what] if isinstance(what, (Fact, Recollection, Event, str)) else list(what)
     if sum((bool(listed), session is not None, everything)) != 1:
         raise UsageError("name what to forget: facts or events, or session=, or everything=True for the whole scope")
