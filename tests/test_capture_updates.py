@@ -113,6 +113,8 @@ class TestUpdatesAreFound:
             ("The order was approved.", "The flight was cancelled due to fog."),
             ("We hold daily syncs with the team.", "Let's switch to weekly reports instead."),
             ("UI tests are slow.", "Let's switch to the list-based UI."),
+            ("The refresh token lives 5 days.", "When a user leaves, the refresh token is revoked."),
+            ("I'm getting an error message at start.", "I'm getting an error message: 'invalid handle'."),
             ("The frontend starts in January.", "The string 'foo bar baz quux' is invalid."),
         ],
     )

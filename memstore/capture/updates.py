@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from memstore.capture.values import Value, comparable, content, stem, values
 from memstore.model import Modality
@@ -140,7 +141,10 @@ _CANCELLED = re.compile(
     r"(?:cancel+ed|called\s+off|scrapped|withdrawn|revoked|rescinded|abandoned|off\s+the\s+table|obsolete)\b",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r"[\"“'‘`]([^\"“”'‘’`]{12,300})[\"”'’`]")
+_SUPPOSED = re.compile(
+    r"\b(?:if|when(?:ever)?|ensure|should|would|want|until|unless|so\s+that|in\s+case)\b", re.IGNORECASE
+)
+_QUOTED = re.compile(r"(?<!\w)[\"“'‘`]([^\"“”‘`]{12,300}?)[\"”'’`](?!\w)")
 _UNDONE = re.compile(
     r"\b(?:incorrect|wrong|invalid(?:ated)?|outdated|no\s+longer|withdrawn|superseded|recalculated|revoked|mistaken|obsolete|void)\b",
     re.IGNORECASE,
@@ -188,20 +192,19 @@ class _Reading:
 
     @classmethod
     def of(cls, statement: Statement, rarity: Rarity) -> _Reading:
-        text, about = statement.text, statement.about
-        stems = tuple(dict.fromkeys(content(text) + content(about)))
-        every = values(text, about)
-        former = tuple(v for v in every if _was(text, v, len(every) > 1))
-        former += tuple(v for v in values(about) if _was(about, v, True))
-        return cls(
-            statement,
-            stems,
-            _weight(stems, rarity),
-            tuple(v for v in every if v not in former),
-            former,
-            bool(_NEGATED.search(text)),
-            frozenset(stem(m) for m in _NAME.findall(text[1:])) & frozenset(stems),
-        )
+        stems, held, former, negated, names = _read(statement.text, statement.about)
+        return cls(statement, stems, _weight(stems, rarity), held, former, negated, names)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str, about: str) -> tuple[tuple[str, ...], tuple[Value, ...], tuple[Value, ...], bool, frozenset[str]]:
+    """Stems, values, former values, polarity and names of a text. Remembered: a held fact is a candidate many times."""
+    stems = tuple(dict.fromkeys(content(text) + content(about)))
+    every = values(text, about)
+    former = tuple(v for v in every if _was(text, v, len(every) > 1))
+    former += tuple(v for v in values(about) if _was(about, v, True))
+    names = frozenset(stem(m) for m in _NAME.findall(text[1:])) & frozenset(stems)
+    return stems, tuple(v for v in every if v not in former), former, bool(_NEGATED.search(text)), names
 
 
 def _was(text: str, value: Value, others: bool) -> bool:
@@ -298,7 +301,7 @@ def _by_name(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
 def _by_cancelling(new: _Reading, old: _Reading, rarity: Rarity) -> Iterable[_Offer]:
     """What the new statement calls off is what the old one speaks of, whole, and more than a common word."""
     match = _CANCELLED.search(new.statement.text)
-    if match and not _RETRACTED.search(old.statement.text):
+    if match and not _SUPPOSED.search(new.statement.text) and not _RETRACTED.search(old.statement.text):
         gone = content(match["subject"])
         told = _weight(gone, rarity)
         if gone and told >= 1.5 and all(g in old.stems for g in gone):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _NUMBER_WORDS = dict(
     zip("one two three four five six seven eight nine ten eleven twelve".split(), range(1, 13), strict=True)
@@ -60,6 +61,9 @@ _CHANGING = frozenset(
 )
 
 
+_IDLE = STOPWORDS | _CHANGING
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """One value: its type, its canonical form, the unit it counts, where it stands, and the stems around it."""
@@ -84,11 +88,20 @@ def stem(word: str) -> str:
 
 def content(text: str) -> list[str]:
     """Stems of the words of `text` that say what it is about, in order: no function words, no bare numbers."""
-    return [
-        stem(w)
-        for w in _WORD.findall(text)
-        if len(w) > 1 and not w[0].isdigit() and not _CONTRACTED.search(w) and not {w.lower()} & (STOPWORDS | _CHANGING)
-    ]
+    return [told for word in _WORD.findall(text) if (told := _telling(word))]
+
+
+@lru_cache(maxsize=1 << 16)
+def _telling(word: str) -> str:
+    """The stem of a word that tells something; empty for one that does not. Words repeat, so this is remembered."""
+    lowered = word.lower()
+    idle = (
+        len(word) < 2
+        or word[0].isdigit()
+        or lowered in _IDLE
+        or (("’" in word or "'" in word) and _CONTRACTED.search(word))
+    )
+    return "" if idle else stem(word)
 
 
 def values(text: str, about: str = "", reach: int = 70) -> tuple[Value, ...]:
