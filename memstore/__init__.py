@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "memstore.store": "DEFAULT MemoryStore",
     "memstore.coherence.anchors": "AnchorTarget find_anchors",
-    "memstore.markdown": "MarkdownMemory Note Topic curate curated_notes",
+    "memstore.markdown.curator": "Note curate curated_notes",
+    "memstore.markdown.memory": "MarkdownMemory",
+    "memstore.markdown.topic": "Topic",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
         "Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
@@ -28,7 +30,9 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 if TYPE_CHECKING:
     from memstore.coherence.anchors import AnchorTarget, find_anchors
-    from memstore.markdown import MarkdownMemory, Note, Topic, curate, curated_notes
+    from memstore.markdown.curator import Note, curate, curated_notes
+    from memstore.markdown.memory import MarkdownMemory
+    from memstore.markdown.topic import Topic
     from memstore.model import (
         Anchor,
         AnchorReport,

@@ -210,7 +210,9 @@ class TestSaying:
         cli("capture", "chat.jsonl")
         assert re.fullmatch(r"Warning: chat.jsonl, line 1: .+\n", cli.err)
         assert cli.json("capture", "chat.jsonl")["events"] == 0
-        assert {one["modality"] for one in cli.json("recall", "redis kafka")} == {"decision", "question"}
+        held = {one["text"]: one["modality"] for one in cli.json("recall", "redis kafka")}
+        assert set(held) == {line["text"] for line in lines}
+        assert held["Maybe we need Kafka?"] != "decision"
 
     def test_a_refused_change_says_so_exits_1_and_changes_nothing(self, cli):
         old = add(cli, "We use Redis.", "decision")
@@ -315,6 +317,31 @@ class TestLookingAfter:
         for command in HOME:
             assert re.search(rf"^  {command} ", listed, re.MULTILINE)
             assert "Usage: memstore" in cli(command, "--help")
+
+
+class TestKeepingItTrue:
+    def test_a_changed_file_makes_its_fact_suspect_and_it_waits_for_review(self, cli, tmp_path):
+        (tmp_path / "store.py").write_text("TTL = 30\n")
+        fact = add(cli, "The TTL is 30 days.", "observation")
+        with MemoryStore(tmp_path / ".memstore/memory.db", root=tmp_path) as store:
+            store.tie(fact, "store.py")
+        cli("check")
+        (tmp_path / "store.py").write_text("TTL = 60\n")
+        assert f"in doubt: {fact}" in cli("check", code=1)
+        assert re.search(r"^SUSPECT\n· observed +The TTL is 30 days\.", cli("review"))
+        cli("confirm", fact)
+        assert cli.json("review") == []
+
+    def test_diff_tells_what_came_and_what_went(self, cli, tmp_path):
+        add(cli, "Codes are base58.", "decision", "--key", "codes")
+        with MemoryStore(tmp_path / ".memstore/memory.db") as store:
+            then = store.get("codes").recorded_at.isoformat()
+        assert cli.json("diff", then) == []
+        add(cli, "Codes are base62.", "decision", "--key", "codes")
+        assert {(row["change"], row["text"]) for row in cli.json("diff", then)} == {
+            ("-", "Codes are base58."),
+            ("+", "Codes are base62."),
+        }
 
 
 BAD = {

@@ -31,6 +31,12 @@ SECTIONS = {
         "stats": "keep",
         "export": "keep",
     },
+    "Keep it true": {
+        "review": "tend",
+        "check": "tend",
+        "watch": "tend",
+        "diff": "tend",
+    },
     "Look after": {
         "init": "keep",
         "path": "keep",

@@ -1,7 +1,8 @@
-"""Memory as Markdown files: the lossless baseline, and the face of the store that a person can edit."""
+"""Memory as Markdown files: the lossless baseline, and the face of the store that a person can edit.
 
-from memstore.markdown.curator import Curated, Note, curate, curated_notes
-from memstore.markdown.memory import Entry, Injection, Line, MarkdownMemory
-from memstore.markdown.topic import Topic
-
-__all__ = ["Curated", "Entry", "Injection", "Line", "MarkdownMemory", "Note", "Topic", "curate", "curated_notes"]
+memory    MarkdownMemory: MEMORY.md and topic files
+curator   the stated rule that keeps one where nobody does so by hand
+topic     a topic file: frontmatter and body
+keywords  choosing files by the words of their descriptions
+folder    the only place that touches the disk: nothing leaves it
+"""

@@ -14,7 +14,7 @@ from typing import Any
 
 from memstore import settings
 from memstore.agents import views
-from memstore.agents.claude_code.payload import Payload
+from memstore.agents.claude_code.payload import PATH_CHARACTERS, Payload
 from memstore.agents.claude_code.session import Session
 from memstore.agents.memory_files import FILES
 from memstore.errors import MemstoreError
@@ -62,7 +62,9 @@ def _root(store: Path, cwd: Path | None) -> Path | None:
 
 def session_start(store: MemoryStore, payload: Payload, session: Session) -> Output:
     """What stands, within a budget: what is in doubt first, then what changed since last time, then what binds."""
-    store.check_anchors(seconds=CHECK_SECONDS)
+    watched = store.anchored_files()
+    if watched:
+        store.check_anchors(seconds=CHECK_SECONDS)
     now = store.ledger.clock()
     since = session.began(now)
     chosen = _standing(store, since)
@@ -86,9 +88,8 @@ def session_start(store: MemoryStore, payload: Payload, session: Session) -> Out
     if lines:
         output["additionalContext"] = views.fenced(lines)
         views.book(store, "inject", output["additionalContext"])
-    watched = [str(one) for one in store.anchored_files()]
     if watched:
-        output["watchPaths"] = watched
+        output["watchPaths"] = [str(one) for one in watched]
     return {"hookSpecificOutput": output} if len(output) > 1 else None
 
 
@@ -164,8 +165,10 @@ def tool(store: MemoryStore, payload: Payload, session: Session) -> Output:
     """A tool ran: what is tied to a file that it wrote is looked at again."""
     name = payload.name("tool_name")
     written = payload.mapping("tool_input").get("file_path")
-    if name in _WRITES_FILES and isinstance(written, str) and written.startswith("/"):
-        store.file_changed(written)
+    if name in _WRITES_FILES and isinstance(written, str) and "\0" not in written and len(written) < PATH_CHARACTERS:
+        path = Path(written).resolve()
+        if path in store.anchored_files():  # looking costs more than asking whether there is anything to look for
+            store.file_changed(path)
     if payload.transcript("transcript_path") is None:
         said = payload.fields.get("tool_response")
         if isinstance(said, str) and said.strip():

@@ -16,6 +16,7 @@ from typing import Any
 INPUT_BYTES = 16_000_000
 TRANSCRIPT_BYTES = 500_000_000
 NAME_CHARACTERS = 200
+PATH_CHARACTERS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,4 @@ class Payload:
 
     def _path(self, name: str) -> Path | None:
         value = self.text(name)
-        return Path(value) if value.startswith("/") and "\0" not in value and len(value) < 4096 else None
+        return Path(value) if value.startswith("/") and "\0" not in value and len(value) < PATH_CHARACTERS else None
