@@ -161,6 +161,7 @@ class TestClauses:
             ("We use Redis, but could move to Valkey.", ["We use Redis", "but could move to Valkey."]),
             ("The build passed; maybe we ship today.", ["The build passed", "maybe we ship today."]),
             ("We keep base62 and the TTL is 30 days.", ["We keep base62 and the TTL is 30 days."]),
+            ("We could pin it, so that we get the same build.", ["We could pin it, so that we get the same build."]),
             ("If it fails, we could roll back.", ["If it fails, we could roll back."]),
             ("We sell apples, pears and plums.", ["We sell apples, pears and plums."]),
             (

@@ -72,7 +72,7 @@ _JOINT = re.compile(
     rf"""(?:
       [ ]*;[ ]+
     | ,?[ ]+(?:[–—]|--|-)[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+|or[ ]+)?{_SUBJECT})
-    | ,[ ]+(?=(?:but|and|so|yet|although|though|however,?|whereas|while|or)[ ]+{_SUBJECT})
+    | ,[ ]+(?=(?:but|and|so(?![ ]+that\b)|yet|although|though|however,?|whereas|while|or)[ ]+{_SUBJECT})
     | [ ]+(?=(?:but|although|though|however)[ ]+{_SUBJECT})
     | ,[ ]+(?=(?:maybe|perhaps|possibly|otherwise)[ ]+\w+)
     | ,[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+)?(?:{_ASKING}))
