@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "memstore.store": "DEFAULT MemoryStore",
     "memstore.coherence.anchors": "AnchorTarget find_anchors",
+    "memstore.coherence.confidence": "SIGNS Evidence",
     "memstore.markdown.curator": "Note curate curated_notes",
     "memstore.markdown.memory": "MarkdownMemory",
     "memstore.markdown.topic": "Topic",
@@ -30,6 +31,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 
 if TYPE_CHECKING:
     from memstore.coherence.anchors import AnchorTarget, find_anchors
+    from memstore.coherence.confidence import SIGNS, Evidence
     from memstore.markdown.curator import Note, curate, curated_notes
     from memstore.markdown.memory import MarkdownMemory
     from memstore.markdown.topic import Topic
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT",
+    "SIGNS",
     "Anchor",
     "AnchorReport",
     "AnchorTarget",
@@ -74,6 +77,7 @@ __all__ = [
     "Conflict",
     "Consolidation",
     "Event",
+    "Evidence",
     "Explanation",
     "Fact",
     "History",

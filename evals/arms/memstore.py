@@ -133,6 +133,7 @@ class Memstore(BaseArm):
                 "binding": r.binding,
                 "replaces": list(r.replaces),
                 "files": sorted(r.why.get("anchors", ())),
+                "evidence": r.why["evidence"],
             },
         )
 

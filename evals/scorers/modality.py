@@ -60,7 +60,8 @@ class ModalityLoss:
         item = self._item(probe, answer, sample) if gold else None
         if item is None or item.modality is None or item.confidence is None:
             return []
-        return [(item.confidence, item.modality == gold)]
+        sure = item.extra.get("evidence", {}).get("modality_probability", item.confidence)
+        return [(sure, item.modality == gold)]
 
     @staticmethod
     def _item(probe: Probe, answer: Answer, sample: Sample) -> Recalled | None:

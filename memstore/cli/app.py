@@ -36,6 +36,7 @@ SECTIONS = {
         "check": "tend",
         "watch": "tend",
         "diff": "tend",
+        "consolidate": "tend",
     },
     "Look after": {
         "init": "keep",

@@ -14,11 +14,24 @@ from memstore.model import AnchorReport, ReviewItem, Status
 
 
 @click.command(short_help="What waits for somebody to settle it.")
+@click.option("--confirm", "confirmed", multiple=True, metavar="ID", help="Say that this fact holds (repeat for more).")
+@click.option("--retract", "retracted", multiple=True, metavar="ID", help="Withdraw this fact (repeat for more).")
+@click.option("--reason", default="reviewed", show_default=True, help="Why, for the record.")
 @output
 @click.pass_obj
-def review(target: Target) -> Answer:
-    """Suspects, conflicts, possible updates and what expires soon, the most harmful first."""
-    items = target.open().review()
+def review(target: Target, confirmed: tuple[str, ...], retracted: tuple[str, ...], reason: str) -> Answer:
+    """Suspects, conflicts, possible updates and what expires soon, the most harmful first.
+
+    With --confirm or --retract, facts are settled first, all or none; what is left is then listed.
+    """
+    store = target.open()
+    if confirmed or retracted:
+        with store.transaction():
+            if confirmed:
+                store.confirm(list(confirmed), reason=reason)
+            if retracted:
+                store.retract(list(retracted), reason=reason)
+    items = store.review()
     if not items:
         click.echo("Nothing waits.", err=True)
     return Answer([record(item) for item in items], lambda: "\n\n".join(map(_waiting, items)))
@@ -35,11 +48,19 @@ def _waiting(item: ReviewItem) -> str:
 
 @click.command(short_help="Look at the files that facts are tied to.")
 @click.option("--since", metavar="COMMIT", help="Only at files that were committed or staged since.")
+@click.argument("paths", nargs=-1)
 @output
 @click.pass_obj
-def check(target: Target, since: str | None) -> Answer:
-    """Look at the files that facts are tied to, and doubt what changed. Exit code 1 if something became suspect."""
-    report = target.open().check_anchors(since=since)
+def check(target: Target, paths: tuple[str, ...], since: str | None) -> Answer:
+    """Look at the files that facts are tied to (all, or PATHS), and doubt what changed.
+
+    Exit code 1 if something became suspect.
+    """
+    return checked(target.open().check_anchors(paths=paths or None, since=since))
+
+
+def checked(report: AnchorReport) -> Answer:
+    """A look at the files, as an answer."""
     return Answer([record(report)], lambda: _looked(report), one=True, code=1 if report.flagged else 0)
 
 
@@ -91,3 +112,22 @@ def diff(target: Target, since: datetime) -> Answer:
         )
 
     return Answer(rows, human, table=("change", "id", "modality", "status", "text"))
+
+
+@click.command(short_help="Merge what says the same, let go of what lapsed.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so long; run it again for the rest.")
+@output
+@click.pass_obj
+def consolidate(target: Target, dry_run: bool, seconds: float | None) -> Answer:
+    """Put the store in order: check files, merge duplicates, retract what lapsed unanswered. All can be reverted."""
+    done = target.open().consolidate(dry_run=dry_run, seconds=seconds)
+    would = "would be " if dry_run else ""
+
+    def human() -> str:
+        lines = [f"{len(group)} that say the same {would}merged into {group[0]}" for group in done.merged]
+        lines += [f"{fact} {would}retracted: it lapsed unanswered" for fact in done.dropped]
+        lines.append(f"{done.proposed} for review, {done.left} left for the next run.")
+        return "\n".join(lines)
+
+    return Answer([record(done)], human, one=True)

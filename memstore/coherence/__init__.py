@@ -3,6 +3,7 @@
 chains    supersede, amend, retract, confirm, flag, revalidate, revert: allowed or refused
 doubt     carries doubt from premises to conclusions
 ties      facts tied to files: looked at, doubted, believed again
+confidence  how sure one may be that a fact is right and current
 verify    derives everything again and reports what does not agree
 
 Of files, without a database:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from memstore.coherence import doubt
+from memstore.coherence.confidence import confidence, gather, shown
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import Standing, State, current, derive, status
@@ -212,9 +213,14 @@ def _valid(
 
 def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
     pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
+    taken = facts.steps(db, [c.row.pk for c in chosen], question.as_of)
     told = []
     for c in chosen:
         row = c.row
+        events = {pointer.event_id for pointer in pointers[row.pk]}
+        standing = derive(taken[row.pk], row.said_at, row.ttl)
+        evidence = gather(row, standing, taken[row.pk], sources=len(events), doubts=len(c.doubts), now=question.now)
+        sure = confidence(evidence)
         recollection = Recollection(
             fact_id=row.id,
             text=row.text,
@@ -224,7 +230,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             authority=authority(row.origin),
             binding=binding(row.modality, row.origin),
             status=c.status,
-            confidence=row.probability,
+            confidence=sure.probability,
             recorded_at=from_micros(row.recorded_at),
             valid_from=from_micros(row.valid_from),
             said_at=from_micros(row.said_at),
@@ -238,7 +244,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 "score": dict(c.reasons()),
                 **({} if c.renews is None else {"said_after": c.renews}),
                 "confirmations": c.confirmations,
-                "confidence": "probability of the modality; not fitted",
+                **shown(sure, evidence),
                 "counter": question.counter.name,
                 **({"doubts": tuple(c.doubts)} if c.doubts else {}),
             },

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memstore.coherence import doubt
+from memstore.coherence.confidence import confidence, gather, shown
 from memstore.errors import NotFound
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.standing import Standing, State, current, derive, status
@@ -122,16 +123,24 @@ def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
     doubts = [record.reason for record in transitions.read(db, standing.doubts)]
     for found in doubt.carried(db, [pk]).values():
         doubts.append(doubt.told(found, facts.rows(db, found.path)))
+    evidence = gather(
+        row,
+        standing,
+        facts.steps(db, [pk])[pk],
+        sources=len({p.event_id for p in fact.provenance}),
+        doubts=len(doubts),
+        now=now,
+    )
+    sure = confidence(evidence)
     return Explanation(
         fact=fact,
         status=statuses(db, [pk], now)[pk],
         authority=authority(fact.origin),
         binding=binding(fact.modality, fact.origin),
-        confidence=fact.probability,
+        confidence=sure.probability,
         why={
-            "modality_probability": fact.probability,
             "confirmations": standing.confirmations,
-            "confidence": "probability of the modality; not fitted",
+            **shown(sure, evidence),
             **({"doubts": tuple(doubts)} if doubts else {}),
         },
         sources=tuple(events.get(db, event_id) for event_id in dict.fromkeys(p.event_id for p in fact.provenance)),

@@ -10,6 +10,7 @@ from threading import Event as Stop
 from typing import TYPE_CHECKING
 
 from memstore.coherence import doubt
+from memstore.coherence.confidence import Evidence, confidence, shown
 from memstore.errors import AnchorRefused, MissingExtra, NotFound, ReadOnlyStore, StoreBusy, UsageError
 from memstore.ledger import anchors, events, facts
 from memstore.ledger.anchors import Tie
@@ -215,5 +216,13 @@ def _marked(told: Recollection, found: Sequence[Finding], unseen: Sequence[Tie])
     known: tuple[str, ...] = tuple(told.why.get("doubts", ()))  # type: ignore[arg-type]
     fresh = [one.reason for one in found if one.verdict.doubtful and one.reason not in known]
     why = {**told.why, "anchors": states, **({"doubts": (*known, *fresh)} if known or fresh else {})}
+    evidence = Evidence(
+        **{
+            **told.why["evidence"],  # type: ignore[arg-type, dict-item]
+            "doubts": len(known) + len(fresh),
+            "verified": bool(found) and all(one.verdict.state in ("unchanged", "moved") for one in found),
+        }
+    )
+    sure = confidence(evidence)
     stands = Status.SUSPECT if fresh and told.status is Status.LIVE else told.status
-    return replace(told, status=stands, why=why)
+    return replace(told, status=stands, confidence=sure.probability, why={**why, **shown(sure, evidence)})

@@ -1,0 +1,73 @@
+"""Keeping memory true from the command line: check, verify --since, review, consolidate."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli_commands import Cli, add
+
+
+@pytest.fixture
+def cli(capfd, monkeypatch, tmp_path: Path) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEMSTORE_DB", raising=False)
+    monkeypatch.delenv("MEMSTORE_SCOPE", raising=False)
+    (tmp_path / "login.py").write_text("def parse_header(v):\n    return v[7:]\n")
+    run = Cli(capfd, monkeypatch)
+    run("init")
+    return run
+
+
+def change(tmp_path: Path) -> None:
+    (tmp_path / "login.py").write_text("def parse_header(v):\n    return v[8:]\n")
+
+
+def test_check_says_what_became_suspect_and_exits_1_then_0(cli, tmp_path) -> None:
+    fact = add(cli, "parse_header() cuts seven characters", "observation")
+    cli("check")
+    change(tmp_path)
+    assert fact in cli("check", "login.py", code=1)
+    cli("check")
+    assert "SUSPECT" in cli("recall", "parse_header")
+
+
+def test_verify_since_a_commit_checks_what_was_committed_since(cli, tmp_path) -> None:
+    (tmp_path / ".gitignore").write_text(".memstore/\n")
+    for step in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, *step], cwd=tmp_path, check=True)
+    fact = add(cli, "parse_header() cuts seven characters", "observation")
+    change(tmp_path)
+    subprocess.run(["git", "add", "-A"], cwd=tmp_path, check=True)
+    assert fact in cli("verify", "--since", "HEAD", code=1)
+    cli("verify", "--since", "no-such-commit", code=2)
+    assert "no commit" in cli.err
+
+
+def test_review_lists_by_harm_and_settles_in_bulk(cli) -> None:
+    kept = add(cli, "we use Kafka", "decision", "--key", "queue")
+    other = add(cli, "perhaps we use NATS", "hypothesis", "--key", "queue")
+    shown = cli("review")
+    assert "CONFLICT" in shown
+    assert kept in shown
+    assert other in shown
+    cli("review", "--confirm", kept, "--retract", "f_unknown", code=2)
+    assert cli.json("review") != []
+    assert cli.json("review", "--confirm", kept, "--retract", other) == []
+
+
+def test_consolidate_can_be_tried_first(cli) -> None:
+    add(cli, "We use Kafka.", "decision")
+    add(cli, "we use kafka", "decision")
+    assert "would be merged" in cli("consolidate", "--dry-run")
+    assert len(cli.json("consolidate")["merged"]) == 1
+    assert cli.json("consolidate")["merged"] == []
+
+
+def test_watch_without_a_project_says_what_to_do(cli, tmp_path) -> None:
+    cli("--db", str(tmp_path / "plain.db"), "init")
+    cli("--db", str(tmp_path / "plain.db"), "watch", code=2)
+    assert "root" in cli.err
