@@ -23,6 +23,8 @@ from memstore.recall.understanding import Query
 K1 = 1.2
 B = 0.75
 REACH = 2
+# From this share of a query's rarity on, a turn holds nearly all that was asked for, and not merely some of it.
+WHOLE_FROM = 0.85
 # As plain numbers: these are asked of every candidate of every query.
 ASKS, OWN, RULE, NUMBER, NEVER, ALONE = (
     int(mark) for mark in (Mark.ASKS, Mark.OWN, Mark.RULE, Mark.NUMBER, Mark.NEVER, Mark.ALONE)
@@ -30,7 +32,7 @@ ASKS, OWN, RULE, NUMBER, NEVER, ALONE = (
 NAMES = (
     "turn", "pair", "around", "session", "cover", "cover_pair", "length", "asks", "near_turn", "near_statement",
     "near_beside", "speaker", "own", "long", "asked_of_assistant", "when", "rule", "number", "never", "never·ever",
-    "rule·overview", "number·overview", "own·overview", "length·overview", "cover·overview", "chat",
+    "rule·overview", "number·overview", "own·overview", "length·overview", "cover·overview", "whole", "chat",
 )  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -144,6 +146,7 @@ class Field:
             1.0 if overview and own else 0.0,
             length if overview else 0.0,
             cover if overview else 0.0,
+            max(0.0, cover - WHOLE_FROM) / (1 - WHOLE_FROM),
             1.0 if chat else 0.0,
         ]
 

@@ -3,11 +3,17 @@
 Fitted on six conversations between people (1,155 questions) and fourteen long chats with an assistant (247), each
 kind weighed alike, with an L2 penalty of 1. A name with `·chat` adds to the plain one where an assistant takes part:
 its answers are long, so neighbours and sessions say less there, and the turn's own words more.
+
+`whole` is not fitted: people who talk seldom repeat a question's words, so conversations cannot teach what it is for.
+A statement that holds nearly every telling word of a query ("What is the status of PEP 215?") is what was asked for,
+however plain its speaker and short its text.
 """
 
 from __future__ import annotations
 
 from memstore.recall.evidence import Weights
+
+WHOLE = 5.0
 
 EXACT = Weights({
     "turn": -0.06, "pair": 0.94, "around": 2.27, "session": 2.33, "cover": 1.69, "cover_pair": 1.27,
@@ -16,7 +22,7 @@ EXACT = Weights({
     "turn·chat": 1.68, "pair·chat": -1.43, "around·chat": -1.5, "session·chat": -0.45, "cover·chat": 1.33,
     "cover_pair·chat": -0.65, "length·chat": -1.37, "asks·chat": 0.83,
     "cover·overview": -1.17, "length·overview": 0.41, "number·overview": -0.44, "own·overview": -0.12,
-    "rule·overview": -0.96,
+    "rule·overview": -0.96, "whole": WHOLE,
 })  # fmt: skip
 
 HYBRID = Weights({
@@ -28,5 +34,5 @@ HYBRID = Weights({
     "cover_pair·chat": -0.85, "length·chat": -1.7, "asks·chat": 0.78,
     "near_turn·chat": 0.73, "near_statement·chat": 1.19, "near_beside·chat": -0.13,
     "cover·overview": -0.73, "length·overview": 0.25, "number·overview": -0.22, "own·overview": -0.51,
-    "rule·overview": -1.05,
+    "rule·overview": -1.05, "whole": WHOLE,
 })  # fmt: skip
