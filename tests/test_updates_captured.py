@@ -54,6 +54,15 @@ class TestUpdatesInConversation:
         memory = told(tmp_path, ("user", "Links expire after 30 days."), ("user", later))
         assert status(memory, "Links expire after 30 days.") is Status.LIVE
 
+    def test_statements_about_things_that_are_numbered_leave_each_other_alone(self, tmp_path: Path) -> None:
+        texts = [
+            f"{thing} {number} is {state}."
+            for thing, state in (("PEP", "final"), ("Server", "down"))
+            for number in range(3, 9)
+        ]
+        memory = told(tmp_path, *(("document", text) for text in texts), *(("user", text) for text in texts))
+        assert {memory.status(fact, now=START) for fact in memory.facts()} == {Status.LIVE}
+
     def test_everything_that_was_done_verifies(self, tmp_path: Path) -> None:
         memory = told(
             tmp_path,

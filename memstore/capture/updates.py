@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from memstore.capture.values import Value, comparable, content, stem, values
+from memstore.capture.values import Value, comparable, content, labels, stem, values
 from memstore.model import Modality
 
 CERTAIN = 0.8
@@ -189,11 +189,12 @@ class _Reading:
     former: tuple[Value, ...]
     negated: bool
     names: frozenset[str]
+    labels: Mapping[str, set[str]]
 
     @classmethod
     def of(cls, statement: Statement, rarity: Rarity) -> _Reading:
         stems, held, former, negated, names = _read(statement.text, statement.about)
-        return cls(statement, stems, _weight(stems, rarity), held, former, negated, names)
+        return cls(statement, stems, _weight(stems, rarity), held, former, negated, names, labels(statement.text, held))
 
 
 @lru_cache(maxsize=4096)
@@ -254,7 +255,7 @@ def _weight(words: Iterable[str], rarity: Rarity) -> float:
 
 def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     stems = tuple(s for s in new.stems if s in old.stems)
-    if not stems and not new.former:
+    if (not stems and not new.former) or _other_thing(new, old):
         return None
     if _same(new, old):
         return Proposal(old.statement.id, Relation.CONFIRMS, 0.98, ("the same words",))
@@ -273,6 +274,13 @@ def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     if new.statement.modality in _OPEN:
         confidence = min(confidence, CERTAIN - 0.01)  # a hedge or a question settles nothing
     return Proposal(old.statement.id, relation, round(confidence, 4), why)
+
+
+def _other_thing(new: _Reading, old: _Reading) -> bool:
+    """Each speaks of its own numbered thing: "PEP 215 is final" says nothing of PEP 216."""
+    return not new.former and any(
+        numbers.isdisjoint(old.labels[label]) for label, numbers in new.labels.items() if label in old.labels
+    )
 
 
 _Offer = tuple[Relation, float, tuple[str, ...]]

@@ -10,6 +10,7 @@ same thing* is judged by the words around them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -123,6 +124,25 @@ def values(text: str, about: str = "", reach: int = 70) -> tuple[Value, ...]:
         near = frozenset(content(left.split(" ", 1)[-1]) + content(right.rsplit(" ", 1)[0]) + context)
         found.append(Value(kind, _canonical(kind, match[0]), unit, match.start(), match.end(), near))
     return tuple(found)
+
+
+_LABEL = re.compile(r"([^\W\d_][\w’'-]*)\s+(?:no\.?\s*|number\s+|#)?#?$", re.IGNORECASE)
+
+
+def labels(text: str, found: Iterable[Value]) -> dict[str, set[str]]:
+    """The bare numbers that name a thing rather than measure it: {"pep": {"215"}} in "PEP 215 is final".
+
+    A number that stands right after the noun it belongs to, with no unit of its own, is read as a name. "Port 8080"
+    is one too: that it moved has to be said in words.
+    """
+    named: dict[str, set[str]] = {}
+    for value in found:
+        before = _LABEL.search(text, max(0, value.start - 40), value.start) if value.type == "count" else None
+        after = _WORD.search(text, value.end, value.end + 40)
+        bare = after is None or not _telling(after[0]) or not text[value.end : after.start()].isspace()
+        if before and bare and (label := _telling(before[1])):
+            named.setdefault(label, set()).add(value.canonical)
+    return named
 
 
 def comparable(one: Value, other: Value) -> bool:
