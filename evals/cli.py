@@ -23,6 +23,8 @@ COMMANDS = {
     "report": "evals.commands.reading",
     "score": "evals.commands.scoring",
     "compare": "evals.commands.scoring",
+    "reproduce": "evals.commands.reproduce",
+    "calibrate": "evals.commands.calibrate",
     "doctor": "evals.commands.doctor",
 }
 

@@ -26,8 +26,11 @@ def chars_over_4(text: str) -> int:
 
 def wordpiece(text: str) -> int:
     """Pieces of the BERT uncased vocabulary."""
-    from evals.arms.encoder import count_pieces
+    from evals.arms.encoder import count_pieces, missing
 
+    reason = missing()
+    if reason:
+        raise EvalError(f"the wordpiece counter {reason}")
     return count_pieces(text)
 
 

@@ -18,11 +18,6 @@ def workers(given: int | None = None) -> int:
     return given if given else max(1, len(os.sched_getaffinity(0)))
 
 
-def quiet_onnxruntime() -> None:
-    """Stop onnxruntime from reporting home. It reads this variable once, when it is first imported."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-
 def confine_mem0(directory: Path) -> None:
     """Keep mem0 from reporting home and from writing to the user's home. It reads these when it is first imported."""
     os.environ.setdefault("MEM0_TELEMETRY", "False")

@@ -49,7 +49,7 @@ SUITES: dict[str, Suite] = {
             "capabilities",
             "memstore with one capability removed at a time, on the tasks that are about it",
             ("url_shortener", "statebench", "peps", "modality", "stale_path", "poisoning"),
-            ("memstore", *ABLATED, "bm25"),
+            ("memstore", "memstore_hybrid", *ABLATED, "bm25"),
             {"statebench": 120, "peps": 20, "modality": 40},
         ),
         Suite(

@@ -17,6 +17,7 @@ _HOMES = {
     "memstore.store": "DEFAULT MemoryStore",
     "memstore.coherence.anchors": "AnchorTarget find_anchors",
     "memstore.coherence.confidence": "SIGNS Evidence",
+    "memstore.index.embedding": "MiniLM",
     "memstore.markdown.curator": "Note curate curated_notes",
     "memstore.markdown.memory": "MarkdownMemory",
     "memstore.markdown.topic": "Topic",
@@ -32,6 +33,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names.spli
 if TYPE_CHECKING:
     from memstore.coherence.anchors import AnchorTarget, find_anchors
     from memstore.coherence.confidence import SIGNS, Evidence
+    from memstore.index.embedding import MiniLM
     from memstore.markdown.curator import Note, curate, curated_notes
     from memstore.markdown.memory import MarkdownMemory
     from memstore.markdown.topic import Topic
@@ -86,6 +88,7 @@ __all__ = [
     "Lifetimes",
     "MarkdownMemory",
     "MemoryStore",
+    "MiniLM",
     "Modality",
     "Note",
     "Origin",

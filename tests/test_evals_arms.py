@@ -148,10 +148,12 @@ class TestMemstore:
 
     @pytest.mark.parametrize(("name", "replaced"), [("memstore", True), ("memstore_no_chains", False)])
     def test_a_declared_replacement_counts_only_with_chains(self, name: str, replaced: bool, opened) -> None:
-        old = Turn("o", "s", "user", "Links live for 30 days.", START)
-        new = Turn("n", "s", "user", "Links live for 90 days.", START + timedelta(days=1))
+        old = Turn("o", "s", "user", "Records of visits go to the blue bucket.", START)
+        new = Turn("n", "s", "user", "We will keep no address of a visitor.", START + timedelta(days=1))
         edge = Edge("supersedes", ("o",), ("n",), START + timedelta(days=1), "said so")
-        recalled = opened(name, Sample("c", "c", (old, new, edge), ())).recall(Query("How long do links live?", NOW))
+        recalled = opened(name, Sample("c", "c", (old, new, edge), ())).recall(
+            Query("visits, visitor, bucket, address", SOON)
+        )
         assert ("o" not in refs([r for r in recalled if r.current])) == replaced
 
     @pytest.mark.parametrize(("name", "warned"), [("memstore", True), ("memstore_no_anchors", False)])

@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from evals import reproduction
+from evals.arms import ARMS
+from evals.tasks import TASKS
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -180,3 +184,83 @@ class TestColour:
         assert "\x1b[" not in memeval("show", cwd=ran).stdout
         forced = memeval("show", cwd=ran, NO_COLOR="1", FORCE_COLOR="1").stdout
         assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-7]m", forced)
+
+
+class TestComparing:
+    def test_the_run_may_be_named_before_the_arms_or_with_each(self, ran: Path) -> None:
+        path = log_of(ran)
+        one = memeval("compare", path, "bm25", "recency", "--json", cwd=ran)
+        other = memeval("compare", f"{path}:bm25", f"{path}:recency", "--json", cwd=ran)
+        assert one.returncode == 0, one.stderr
+        assert json.loads(one.stdout) == json.loads(other.stdout)
+
+    def test_one_arm_is_no_comparison(self, ran: Path) -> None:
+        assert memeval("compare", "bm25", cwd=ran).returncode == 2
+
+    def test_an_arm_that_is_not_there_is_named(self, ran: Path) -> None:
+        done = memeval("compare", "bm25", "nothing", cwd=ran)
+        assert done.returncode == 1
+        assert "it has bm25, recency, markdown_curated" in done.stderr
+
+
+class TestReproducing:
+    ENTRY = """\
+- command: run url_shortener --arm bm25 --workers 1
+  short: true
+  expect:
+    - {task: url_shortener, arm: bm25, metric: fidelity/kept, value: VALUE, tolerance: 0.01}
+- command: run beam --arm bm25
+  data: full
+  expect:
+    - {task: beam, arm: bm25, metric: retrieval/recall_any@10, value: 1, tolerance: 0.01}
+"""
+
+    def test_a_figure_that_holds_passes_and_one_that_does_not_exits_with_3(self, tmp_path: Path) -> None:
+        for value, code in (("1.0", 0), ("0.5", 3)):
+            (tmp_path / "figures.yaml").write_text(self.ENTRY.replace("VALUE", value))
+            done = memeval("reproduce", "figures.yaml", "--json", cwd=tmp_path)
+            assert done.returncode == code, done.stderr
+            (row,) = json.loads(done.stdout)
+            assert row["measured"] == 1.0
+            assert "needs --data" in done.stderr
+
+    def test_an_update_writes_what_was_measured_and_keeps_the_rest(self, tmp_path: Path) -> None:
+        file = tmp_path / "figures.yaml"
+        file.write_text(self.ENTRY.replace("VALUE", "0.5"))
+        assert memeval("reproduce", "figures.yaml", "--update", cwd=tmp_path).returncode == 0
+        first, second = reproduction.read(file)
+        assert first.figures[0].value == 1.0
+        assert second == reproduction.Entry(
+            "run beam --arm bm25",
+            (reproduction.Figure("beam", "bm25", "retrieval/recall_any@10", 1.0, 0.01),),
+            full=True,
+        )
+
+    @pytest.mark.parametrize(
+        "text", ["", "- 1", "a: b", "- {command: rm -rf x, expect: []}", "\\xff: [", "- command: [run]"]
+    )
+    def test_a_file_that_is_none_is_refused_in_one_line(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "bad.yaml").write_text(text)
+        done = memeval("reproduce", "bad.yaml", cwd=tmp_path)
+        assert done.returncode == 1
+        assert "is not a reproduction file" in done.stderr
+        assert TRACEBACK not in done.stderr
+
+    def test_the_file_that_ships_names_only_what_there_is(self) -> None:
+        for entry in reproduction.read():
+            for figure in entry.figures:
+                assert figure.task in TASKS
+                assert figure.arm in ARMS
+                assert f" {figure.task}" in entry.command
+                assert figure.arm in entry.command
+
+
+class TestCalibrating:
+    def test_the_instruments_are_measured_on_labelled_sentences(self, ran: Path) -> None:
+        done = memeval("calibrate", "--json", cwd=ran)
+        assert done.returncode == 0, done.stderr
+        measured = {(r["instrument"], r["measure"]): r for r in json.loads(done.stdout)}
+        reader = measured["reader of bare strings", "κ"]
+        assert reader["n"] == 200
+        assert 0.4 < reader["value"] < 1
+        assert measured["counter chars/4", "total against chars/4"]["value"] == 1.0

@@ -10,7 +10,7 @@ from evals.arms.flat_cache import FlatCache
 from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
 from evals.arms.markdown import Markdown, MarkdownCurated
-from evals.arms.memstore import Memstore
+from evals.arms.memstore import Memstore, MemstoreHybrid
 from evals.arms.no_memory import NoMemory
 from evals.arms.oracle import MarkdownOracle, Oracle
 from evals.arms.peers import PEERS
@@ -32,6 +32,7 @@ ARMS: dict[str, type[BaseArm]] = {
         Markdown,
         FlatCache,
         Memstore,
+        MemstoreHybrid,
         *ABLATIONS,
         Oracle,
         MarkdownOracle,

@@ -17,7 +17,7 @@ class NoModality(Memstore):
 
 class NoChains(Memstore):
     name = "memstore_no_chains"
-    about = "memstore that is told of no key and no replacement"
+    about = "memstore that is told of no key and no replacement; it may still notice one in the words"
     chains = False
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from evals.arms import encoder
 from evals.arms.base import BaseArm
 from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Turn
 from memstore import Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
@@ -147,3 +148,20 @@ class Memstore(BaseArm):
                 raise EvalError(f"the sample names a file outside its folder: {name}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+
+class MemstoreHybrid(Memstore):
+    """With vectors beside words; `memstore` is the same without them."""
+
+    name = "memstore_hybrid"
+    about = "memstore, hybrid mode: words and MiniLM vectors, fused"
+    mode = "hybrid"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return encoder.missing()
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        writes = super().ingest(items)
+        self.memory.embed()
+        return writes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,17 +72,28 @@ def run(
     """
     requirements = [_requirement(text) for text in require]
     plan, name = _plan(tasks, suite, arms, options.data(data), limit, epochs, seed)
-    path = _log_path(out, name, plan, fresh)
-    with _progress() as progress:
-        result = execute(plan, path, workers=cores(workers), retry_errors=retry_errors, progress=progress)
-    report = page.write(result, path.with_suffix(".html"))
+    result = _execute(plan, _log_path(out, name, plan, fresh), workers, retry_errors)
+    report = page.write(result, result.path.with_suffix(".html"))
     emit.rows(flat(result), lambda: terminal.show(result), lambda: _whole(result, report))
-    note(f"\nlog     {path}\nreport  {report}")
+    note(f"\nlog     {result.path}\nreport  {report}")
     failed = [text for text, test in zip(require, requirements, strict=True) if not test(result)]
     for text in failed:
         note(f"Not met: {text}")
     if failed:
         raise click.exceptions.Exit(BELOW_THRESHOLD)
+
+
+def perform(command: str, data: Path, out: Path) -> RunLog:
+    """Run a `run` command line as text and return its log: how a reproduction file is carried out."""
+    with run.make_context("run", [*shlex.split(command)[1:], "--data", str(data), "--out", str(out)]) as ctx:
+        p = ctx.params
+        plan, name = _plan(p["tasks"], p["suite"], p["arms"], options.data(data), p["limit"], p["epochs"], p["seed"])
+        return _execute(plan, _log_path(out, name, plan, p["fresh"]), p["workers"], p["retry_errors"])
+
+
+def _execute(plan: Plan, path: Path, workers: int | None, retry_errors: bool) -> RunLog:
+    with _progress() as progress:
+        return execute(plan, path, workers=cores(workers), retry_errors=retry_errors, progress=progress)
 
 
 def _plan(

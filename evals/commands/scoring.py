@@ -58,20 +58,23 @@ def rescored(run: RunLog, data: Path) -> RunLog:
 
 
 @click.command()
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
-@click.option(
-    "--log", "path", type=click.Path(path_type=Path), help="The run that A and B are arms of; else the newest."
-)
+@click.argument("which", metavar="[LOG] A B", nargs=-1, required=True)
 @options.OUT
 @click.option("--task", default="", help="Only this task.")
 @click.option("--metric", default="", help="Only this metric; else the headline metrics of each task.")
 @output_formats
-def compare(a: str, b: str, path: Path | None, out: Path, task: str, metric: str, emit: Emit) -> None:
+def compare(which: tuple[str, ...], out: Path, task: str, metric: str, emit: Emit) -> None:
     """Hold arm A against arm B on the questions both answered, and say in a sentence what may be concluded.
 
-    A and B are arms of one run, or LOG:ARM to compare across runs of the same data.
+    \b
+    memeval compare bm25 memstore                     two arms of the newest run
+    memeval compare runs/one.jsonl bm25 memstore      two arms of a run
+    memeval compare one.jsonl:bm25 two.jsonl:bm25     an arm across runs of the same data
     """
+    if len(which) not in (2, 3):
+        raise click.UsageError("name two arms, and before them the run if it is not the newest")
+    path = Path(which[0]) if len(which) == 3 else None
+    a, b = which[-2:]
     rows = comparisons(_side(a, path, out), _side(b, path, out), task, metric)
     if not rows:
         raise EvalError(f"{a} and {b} have no scored metric in common there")

@@ -51,6 +51,15 @@ class MiniLM:
         mean = hidden[0].mean(axis=0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), dtype=np.float32)
 
+    def pieces(self, text: str) -> int:
+        """Word pieces of the whole text, without the marks at its ends."""
+        return sum(map(len, self._pieces(text)))
+
+    def _pieces(self, text: str) -> list[list[int]]:
+        """The ids of the text, in the lengths that the tokenizer cuts it into."""
+        encoded = self._tokenizer.encode(text, add_special_tokens=False)
+        return [encoded.ids, *(rest.ids for rest in encoded.overflowing)]
+
 
 @cache
 def _loaded() -> tuple[Any, Any, tuple[str, ...]]:
