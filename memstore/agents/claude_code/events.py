@@ -192,17 +192,23 @@ def stop(store: MemoryStore, payload: Payload, session: Session) -> Output:
         if transcript is not None:
             sessions |= _take_in(store, session, transcript)
     held = session.release()
+    own = payload.name("session_id", "claude-code")
     if payload.transcript("transcript_path") is None:
         last = payload.text("last_assistant_message")
         if last.strip():
             held.append({"role": "assistant", "text": last})
-        own = payload.name("session_id", "claude-code")
         with store.transaction():
             for turn in held:
                 store.record(turn["text"], role=turn["role"], session=own, ref=turn.get("ref") or None)
-        sessions |= {own} if held else set()
-    for one in sorted(sessions):
+    for one in sorted(sessions | {own}):  # its own even if nothing is new: an earlier stop may have run out of time
         store.capture(session=one)
+    return None
+
+
+def end(store: MemoryStore, payload: Payload, session: Session) -> Output:
+    """As at a stop; and whatever other sessions recorded and had no time to read is read now."""
+    stop(store, payload, session)
+    store.capture()
     return None
 
 
@@ -256,6 +262,6 @@ HANDLERS: dict[str, Callable[[MemoryStore, Payload, Session], Output]] = {
     "FileChanged": file_changed,
     "Stop": stop,
     "SubagentStop": stop,
-    "SessionEnd": stop,
+    "SessionEnd": end,
     "PreCompact": compact,
 }
