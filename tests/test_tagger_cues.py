@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from memstore.capture.tagger import tag_lines
 from memstore.capture.tagger.cue_tagger import MODALITIES, choose, load_cue_tagger
-from memstore.capture.tagger.cues import clauses, clip, find_cues
+from memstore.capture.tagger.cues import clauses, clip, find_cues, left_open
 from memstore.model import Modality
 
 TAGGER = load_cue_tagger()
@@ -64,6 +64,15 @@ class TestClauses:
     def test_a_negated_decision_is_seen_as_one_however_it_is_typed(self) -> None:
         for text in ("We haven't decided on it.", "We haven’t decided on it.", "We have not yet decided on it."):
             assert "undecided" in {found.name for found in find_cues(text)}
+
+    def test_a_sentence_is_left_open_only_by_its_last_clause(self) -> None:
+        def left(text: str) -> bool:
+            return left_open(text, find_cues(text))
+
+        assert left("We have not decided yet.")
+        assert left("It is fast, but we haven't decided on it.")
+        assert not left("We haven't decided on it, so we keep the old one.")
+        assert not left("We decided on it.")
 
 
 class TestStance:

@@ -84,6 +84,9 @@ class TestStance:
             "I'm considering Postgres for this.",
             "Should we use Postgres?",
             "Postgres would probably be fine.",
+            "We haven't decided on Postgres yet.",
+            "We have not decided yet.",
+            "They never agreed to use Postgres.",
         ]
         assert Modality.DECISION not in {tag.modality for tag in TAGGER.tag(hedges)}
 

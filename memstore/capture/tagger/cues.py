@@ -11,6 +11,7 @@ itself. Pure Python, no model, no state.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
@@ -123,3 +124,12 @@ def find_cues(text: str) -> list[Cue]:
                 break  # there is no second role to find it in
             match = pattern.search(text if cased else lower, max(end, start + 1))
     return found
+
+
+def left_open(text: str, cues: Sequence[Cue]) -> bool:
+    """Whether the sentence ends on a negated decision ("we have not decided on it yet").
+
+    "We have not decided, so we keep the old one" does not: there the last clause settles something.
+    """
+    roles = {cue.role for cue in cues if cue.name == "undecided"}
+    return "last" in roles or ("main" in roles and len(clauses(text)) == 1)

@@ -1,7 +1,8 @@
 """The tagger everyone gets: the shipped network over words and cues, calibrated, explained by cues.
 
 Probabilities are the network's softmax at the temperature that fitted held-out sentences. A decision is
-said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how few).
+said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how few), and
+never of a sentence that ends by saying that nothing is decided: negation is what small networks see worst.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from memstore.capture.tagger.cue_tagger import MODALITIES, CueTagger, choose, features
-from memstore.capture.tagger.cues import clip, find_cues
+from memstore.capture.tagger.cues import clip, find_cues, left_open
 from memstore.capture.tagger.network import Network
 from memstore.capture.tagger.tag import Tag
 
 MODEL = Path(str(resources.files("memstore.capture.tagger"))) / "model.npz"
+
+_NEVER = 2.0
 
 
 class NetworkTagger:
@@ -32,16 +35,17 @@ class NetworkTagger:
         self._threshold: float = settings["decision_threshold"]
 
     def tag(self, texts: Sequence[str]) -> list[Tag]:
+        if not texts:
+            return []
         judged = [clip(text) for text in texts]
         cues = [find_cues(text) for text in judged]
         names = [features(text, found) for text, found in zip(judged, cues, strict=True)]
         scores = self._network.logits(judged, names) / self._temperature
-        scores = np.exp(scores - scores.max(1, keepdims=True)) if len(scores) else scores
+        scores = np.exp(scores - scores.max(1, keepdims=True))
+        probabilities = (scores / scores.sum(1, keepdims=True)).tolist()
         tags = []
-        for row, found in zip(
-            (scores / scores.sum(1, keepdims=True)).tolist() if len(scores) else [], cues, strict=True
-        ):
-            modality = choose(row, self._threshold)
+        for text, found, row in zip(judged, cues, probabilities, strict=True):
+            modality = choose(row, _NEVER if left_open(text, found) else self._threshold)
             tags.append(
                 Tag(
                     modality,
