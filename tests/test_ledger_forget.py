@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import sqlite3
 import string
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -24,16 +26,20 @@ from tests.test_store import NOON, Clock
 
 
 def traces(folder: Path, words: list[str]) -> list[tuple[str, str]]:
-    """(file, word) for every one of the words, or its hash, that is still in a file of the folder."""
+    """(file, word) for every one of the words, or its hash, that is still in a file of the folder.
+
+    The full-text index leaves out the letters that a word shares with the one before, strips accents and endings: so
+    it is the middle of a word, with and without its accents, that is looked for.
+    """
     found = []
     for file in sorted(folder.rglob("*")):
-        content = file.read_bytes() if file.is_file() else b""
-        folded = content.lower()
+        content = file.read_bytes().lower() if file.is_file() else b""
         for word in words:
-            digest = hashlib.sha256(word.encode())
-            if word.encode() in content or word.lower().encode() in folded:
+            plain = "".join(c for c in unicodedata.normalize("NFKD", word) if not unicodedata.combining(c))
+            if any(form[3:-4].encode() in content for form in {word, plain, word.lower(), plain.lower()}):
                 found.append((file.name, word))
-            if digest.digest() in content or digest.hexdigest().encode() in content:
+            digest = hashlib.sha256(word.encode())
+            if digest.digest().lower() in content or digest.hexdigest().encode() in content:
                 found.append((file.name, f"the hash of {word}"))
     return found
 
@@ -58,8 +64,9 @@ class Case:
             self.clock.advance(seconds=1)
             self.at.choice([self.turn, self.turn, self.by_hand, self.by_hand, self.long_one])(number)
         self.store.capture()
+        known = set(self.everything())
         for fact in self.store.facts():
-            self.of_fact.setdefault(fact.id, [w for w in self.everything() if w in fact.text or w == fact.key])
+            self.of_fact.setdefault(fact.id, sorted(known.intersection(re.findall(r"\w+", fact.text))))
 
     def everything(self) -> list[str]:
         return [word for words in self.of_event.values() for word in words]
@@ -128,9 +135,10 @@ class TestNothingIsLeft:
             folder.mkdir()
             case = Case(folder, seed)
             case.churn()
-            held = traces(folder, case.everything()[:1])
-            assert held, "the words must be there before, or looking for them proves nothing"
+            before = {word for _, word in traces(folder, case.everything())}
             gone = case.forget()
+            # Else not being there after would prove nothing. (A page's end cuts a word in two now and then.)
+            assert len(before.intersection(gone)) >= 0.8 * len(set(gone))
             assert traces(folder, gone) == []
             assert case.store.verify() == []
             invariants.every_quote_is_in_its_event(case.store, ["default"])
@@ -145,12 +153,12 @@ class TestNothingIsLeft:
         self, tmp_path: Path
     ) -> None:
         store = MemoryStore(tmp_path / "memory.db")
-        first = store.remember("We chose qwertysecret.", modality="decision", key="qwertykey")
-        store.remember("Perhaps not qwertysecret.", modality="hypothesis", key="qwertykey")
+        first = store.remember("We chose qwertysecret.", modality="decision", key="qwertykeyforstorage")
+        store.remember("Perhaps not qwertysecret.", modality="hypothesis", key="qwertykeyforstorage")
         store.confirm(first, reason="qwertysecret again")
         store.flag(first, reason="qwertysecret?")
         store.forget(store.facts())
-        assert traces(tmp_path, ["qwertysecret", "qwertykey"]) == []
+        assert traces(tmp_path, ["qwertysecret", "qwertykeyforstorage"]) == []
         assert store.verify() == []
 
 

@@ -369,16 +369,22 @@ class Ledger:
             return not busy
 
     def finish_erasures(self) -> bool:
-        """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait."""
-        with self._mapped():
-            # Only what was erased before the log is emptied: somebody may forget more meanwhile.
-            waiting = self.connection.execute("SELECT pk FROM erasures WHERE pending = 1").fetchall()
-            if not waiting:
+        """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait.
+
+        It never raises: what was written before it stays written, and whoever writes next tries again.
+        """
+        try:
+            with self._mapped():
+                # Only what was erased before the log is emptied: somebody may forget more meanwhile.
+                waiting = self.connection.execute("SELECT pk FROM erasures WHERE pending = 1").fetchall()
+                if not waiting:
+                    return True
+                if self.connection.in_transaction or not self.checkpoint():
+                    return False
+                self.connection.executemany("UPDATE erasures SET pending = 0 WHERE pk = ?", waiting)
                 return True
-            if self.connection.in_transaction or not self.checkpoint():
-                return False
-            self.connection.executemany("UPDATE erasures SET pending = 0 WHERE pk = ?", waiting)
-            return True
+        except errors.StoreError:
+            return False
 
     def close(self) -> None:
         """Close every connection of this process. The handle opens new ones if it is used again."""

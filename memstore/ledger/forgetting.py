@@ -149,7 +149,6 @@ def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
             "UPDATE facts SET text = '', key = NULL, key_seal = NULL, digest = NULL, seal = ? WHERE pk = ?",
             (facts.seal(row[0], "", *row[1:]), pk),
         )
-        tx.execute("DELETE FROM anchors WHERE fact = ?", (pk,))  # they keep the source that the fact was tied to
         tx.execute(
             "UPDATE transitions SET reason = ?, refusal = CASE WHEN refusal IS NULL THEN NULL ELSE ? END"
             " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
