@@ -1,7 +1,7 @@
 """Where training sentences come from: labelled rows, rows written for this project, and unlabelled text.
 
-Rows of code review are never trained on (their licence does not allow it), nor is any row or document of
-the measuring set: what the card reports is measured on sentences the model has not seen.
+Rows of code review are never trained on (their licence does not allow it), nor is any row of the measuring
+set, and unlabelled text is not taken from its documents: the card reports on sentences the model has not seen.
 """
 
 from __future__ import annotations
