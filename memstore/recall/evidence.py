@@ -23,7 +23,8 @@ from memstore.recall.understanding import Query
 K1 = 1.2
 B = 0.75
 REACH = 2
-# From this share of a query's rarity on, a turn holds nearly all that was asked for, and not merely some of it.
+# From this share of a query's rarity on, a turn holds nearly all that was asked for. It counts where the query names
+# a thing by number or in code ("PEP 215", "parse_header()"): words alone are shared by much that is beside the point.
 WHOLE_FROM = 0.85
 # As plain numbers: these are asked of every candidate of every query.
 ASKS, OWN, RULE, NUMBER, NEVER, ALONE = (
@@ -70,6 +71,7 @@ class Field:
         self.session_words = session_words
         self.mean = max(1.0, words / max(1, total))
         self.session_mean = max(1.0, words / max(1, sessions))
+        self.named = bool(query.code) or any(not word.isalpha() for word in query.words)
         self.possible = sum(t.in_turn for t in terms) or 1.0
         self.terms = [(t.turns.get, t.sessions.get, t.in_turn, t.in_session) for t in terms]
 
@@ -146,7 +148,7 @@ class Field:
             1.0 if overview and own else 0.0,
             length if overview else 0.0,
             cover if overview else 0.0,
-            max(0.0, cover - WHOLE_FROM) / (1 - WHOLE_FROM),
+            max(0.0, cover - WHOLE_FROM) / (1 - WHOLE_FROM) if self.named else 0.0,
             1.0 if chat else 0.0,
         ]
 

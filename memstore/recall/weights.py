@@ -5,8 +5,8 @@ kind weighed alike, with an L2 penalty of 1. A name with `·chat` adds to the pl
 its answers are long, so neighbours and sessions say less there, and the turn's own words more.
 
 `whole` is not fitted: people who talk seldom repeat a question's words, so conversations cannot teach what it is for.
-A statement that holds nearly every telling word of a query ("What is the status of PEP 215?") is what was asked for,
-however plain its speaker and short its text.
+A statement that holds nearly every telling word of a query that names its thing ("What is the status of PEP 215?") is
+what was asked for, however plain its speaker and short its text.
 """
 
 from __future__ import annotations
