@@ -8,11 +8,13 @@ conflict whose refusal says so, to be settled by somebody who knows.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 
 from memstore.capture import updates
 from memstore.capture.updates import Proposal, Relation, Statement
 from memstore.coherence import chains
+from memstore.index import lexical
 from memstore.ledger import facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.facts import Row
@@ -20,9 +22,11 @@ from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
 from memstore.model import Change
 from memstore.policy import authority, refusal
-from memstore.recall import find, understanding
+from memstore.recall import understanding
 
 _CANDIDATES = 16
+_WORDS = 24
+_COMMON = 400
 _RETIRING = (Relation.REPLACES, Relation.CONTRADICTS)
 
 
@@ -32,13 +36,28 @@ def settle(tx: Transaction, new: int, event: int) -> None:
     if not updates.telling(row.text):
         return
     (scope,) = tx.execute("SELECT scope FROM facts WHERE pk = ?", (new,)).fetchone()
-    query = understanding.read(row.text, from_micros(row.said_at))
-    near = [hit.fact for hit in find.find(tx.db, query, [scope], _CANDIDATES) if hit.fact != new]
-    held = {pk: old for pk, old in facts.rows(tx.db, near).items() if old.state < State.SUPERSEDED}
+    try:
+        nearest = _nearest(tx, row.text)
+    except sqlite3.DatabaseError:  # the index is missing or damaged: what it would have found is not compared
+        return
+    near = facts.rows(tx.db, [fact for fact in nearest if fact != new])
+    held = {pk: old for pk, old in near.items() if old.state < State.SUPERSEDED and old.scope == row.scope}
     told = _statements(tx, {new: row, **held})
     by_id = {old.id: old for old in held.values()}
     for proposal in updates.proposals(told[row.id], [told[id_] for id_ in by_id]):
         _act(tx, scope, row, by_id[proposal.old], proposal, event)
+
+
+def _nearest(tx: Transaction, text: str) -> list[int]:
+    """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
+    shared: dict[int, float] = {}
+    for word in understanding.read(text, from_micros(tx.at)).words[:_WORDS]:
+        places_ = lexical.postings(tx.db, word, _COMMON) or ()
+        for place in places_:
+            shared[place] = shared.get(place, 0.0) + 1.0 / (1 + len(places_)) ** 0.5
+    best = sorted(shared, key=lambda place: (-shared[place], -place))[:_CANDIDATES]
+    marks = ",".join("?" * len(best))
+    return [row[0] for row in tx.execute(f"SELECT fact FROM statements WHERE place IN ({marks}) ORDER BY place", best)]
 
 
 def _statements(tx: Transaction, rows: dict[int, Row]) -> dict[str, Statement]:
