@@ -50,7 +50,7 @@ def main() -> None:
     try:
         code = cli(standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        note(f"Error: {error.format_message()}")
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         note("Interrupted: the same command goes on where it stopped.")
