@@ -37,7 +37,7 @@ CREATE = (
 )
 TABLES = ("turns", "statements", "talks")
 
-# "Caroline: I went hiking" names who speaks; so does a role that is not one of the usual ones.
+# "Ann: we ship on Friday" names who speaks; so does a role that is not one of the usual ones.
 _SPEAKER = re.compile(r"\s*([^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*){0,3}):\s")
 _RULE = re.compile(
     r"(?:^|[.!?,;]\s+|\b(?:and|so|but|also|please)\s+)(?:always|never|from now on|going forward)\b"
