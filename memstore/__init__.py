@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
+    "memstore.claude": "Budget Claude",
     "memstore.store": "DEFAULT MemoryStore",
     "memstore.coherence.anchors": "AnchorTarget find_anchors",
     "memstore.coherence.confidence": "SIGNS Evidence",
@@ -31,6 +32,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 if TYPE_CHECKING:
+    from memstore.claude import Budget, Claude
     from memstore.coherence.anchors import AnchorTarget, find_anchors
     from memstore.coherence.confidence import SIGNS, Evidence
     from memstore.index.embedding import MiniLM
@@ -72,9 +74,11 @@ __all__ = [
     "Anchor",
     "AnchorReport",
     "AnchorTarget",
+    "Budget",
     "CaptureReport",
     "Certificate",
     "Change",
+    "Claude",
     "Concern",
     "Conflict",
     "Consolidation",

@@ -2,6 +2,8 @@
 
 MEMSTORE_DB      the store to use when none is named
 MEMSTORE_SCOPE   the default scope
+MEMSTORE_CLAUDE  whether Claude may be asked: unset or 0 for never, 1 for the usual model, or a model's name
+ANTHROPIC_API_KEY  only whether it is there; the SDK reads it
 CLAUDE_CONFIG_DIR  where Claude Code keeps its settings, ~/.claude unless set
 NO_COLOR         plain output, whatever it is set to (no-color.org)
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+CLAUDE_MODEL = "claude-haiku-4-5"
 DEFAULT_SCOPE = "default"
 PROJECT_DIRECTORY = ".memstore"
 PROJECT_STORE = "memory.db"
@@ -37,6 +40,19 @@ def store_path(start: Path | None = None) -> Path | None:
 def no_color() -> bool:
     """Whether output must be plain."""
     return bool(os.environ.get("NO_COLOR"))
+
+
+def claude_model() -> str | None:
+    """The model to ask where MEMSTORE_CLAUDE allows asking at all."""
+    wish = os.environ.get("MEMSTORE_CLAUDE", "").strip()
+    if wish.lower() in ("", "0", "no", "off", "false"):
+        return None
+    return CLAUDE_MODEL if wish.lower() in ("1", "yes", "on", "true") else wish
+
+
+def anthropic_key() -> bool:
+    """Whether there is a key to ask Claude with."""
+    return bool(os.environ.get("ANTHROPIC_API_KEY"))
 
 
 def claude_directory() -> Path:

@@ -15,6 +15,7 @@ LAYERS = [
     "model",
     "settings",
     "policy",
+    "claude",
     "ledger",
     "coherence",
     "index",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memstore.capture.asking import Asking, Budget, Outcome
 from memstore.capture.claude import ClaudeExtractor, ClaudeJudge
 from memstore.capture.updates import CERTAIN, Relation, Statement
 from memstore.capture.verbatim import VerbatimExtractor
+from memstore.claude import Asking, Budget, Claude, Outcome, asked_for
+from memstore.errors import UsageError
 from memstore.model import Event, Kind, Modality, Origin, Usage
+from memstore.store import MemoryStore
 
 anthropic = pytest.importorskip("anthropic")
 httpx2 = pytest.importorskip("httpx2")
@@ -63,7 +67,8 @@ class Scripted:
             max_retries=retries,
             http_client=anthropic.DefaultHttpxClient(transport=httpx2.MockTransport(self._answer)),
         )
-        self.asking = Asking(client, book=self.booked.append, clock=lambda: AT, budget=Budget(**limits))
+        self.claude = Claude(client=client, budget=Budget(**limits))
+        self.asking = Asking(self.claude, book=self.booked.append, clock=lambda: AT)
 
     def _answer(self, request: Any) -> Any:
         self.requests.append(json.loads(request.content))
@@ -167,6 +172,9 @@ class TestEndings:
             (lambda: reply(None, "max_tokens", '{"claims": ['), Outcome.TRUNCATED, True),
             (lambda: reply(None, text='{"claims": [}'), Outcome.MALFORMED, True),
             (lambda: reply([1, 2]), Outcome.MALFORMED, True),
+            (lambda: httpx2.Response(200, text="<html>a proxy's page</html>"), Outcome.MALFORMED, False),
+            (lambda: httpx2.Response(200, json={}), Outcome.MALFORMED, False),
+            (lambda: httpx2.Response(200, json={"content": [{"type": "text"}], "usage": {}}), Outcome.MALFORMED, False),
         ],
     )
     def test_each_is_a_stated_outcome_and_the_words_are_read_verbatim(
@@ -261,3 +269,49 @@ class TestJudge:
         api = Scripted(error(429, "rate_limit_error"))
         new = Statement("f3", "It was moved.", Modality.OBSERVATION, AT)
         assert ClaudeJudge(api.asking).relations(new, self.HELD, "s") is Outcome.RATE_LIMITED
+
+
+class TestTheStoreAsksOnlyWhenGivenClaude:
+    def test_every_answer_is_booked_in_the_scope_it_was_asked_for(self, tmp_path: Path) -> None:
+        api = Scripted(claims(), claims())
+        with MemoryStore(tmp_path / "m.db", claude=api.claude) as store:
+            for scope in ("default", "other"):
+                store.record("We use Redis.", role="user", session="s")
+                asking = store._asking(scope)
+                asking.ask(session="s", purpose="judge", system="", content=scope, schema={})
+            (booked,) = store.usage(scope="other")
+        assert (booked.purpose, booked.counter, booked.input_tokens) == ("judge", "anthropic usage", 105)
+
+    def test_a_bill_survives_the_transaction_that_was_undone(self, tmp_path: Path) -> None:
+        api = Scripted(claims())
+        with MemoryStore(tmp_path / "m.db", claude=api.claude) as store:
+            with suppress(ZeroDivisionError), store.transaction():
+                store._asking().ask(session="s", purpose="judge", system="", content="x", schema={})
+                raise ZeroDivisionError
+            assert len(store.usage()) == 1
+
+    def test_without_it_there_is_nobody_to_ask(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        monkeypatch.delenv("MEMSTORE_CLAUDE", raising=False)
+        assert MemoryStore(tmp_path / "m.db")._asking() is None
+        assert asked_for() is None
+
+    def test_the_environment_needs_both_a_wish_and_a_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MEMSTORE_CLAUDE", "claude-sonnet-4-5")
+        monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+        assert asked_for() is None
+        with pytest.raises(UsageError, match="ANTHROPIC_API_KEY"):
+            asked_for(True)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        assert asked_for() is not None
+        assert asked_for().model == "claude-sonnet-4-5"
+
+    def test_forgetting_drops_the_answers_kept_in_memory(self, tmp_path: Path) -> None:
+        api = Scripted(claims(), claims())
+        with MemoryStore(tmp_path / "m.db", claude=api.claude) as store:
+            said = store.record("We use Redis.", role="user", session="s")
+            for _ in range(2):
+                store._asking().ask(session="s", purpose="judge", system="", content="x", schema={})
+            store.forget(said)
+            store._asking().ask(session="s", purpose="judge", system="", content="x", schema={})
+        assert len(api.requests) == 2

@@ -8,7 +8,7 @@ Claude is asked for exact quotes with a modality, a kind, a key, a validity and 
 - the speaker is the event's, whatever the answer says; agreement ("yes, do that") is settled by `settle`, never by it;
 - a key, which makes a statement replace another, is taken only from what a user or the system said.
 
-The turns it reads are data from strangers and are sent as such. When there is no usable answer (`asking.Outcome`)
+The turns it reads are data from strangers and are sent as such. When there is no usable answer (`memstore.claude.Outcome`)
 the verbatim extractor does those events, and the outcome is counted.
 """
 
@@ -24,11 +24,11 @@ from dataclasses import replace
 from typing import Any
 
 from memstore.capture import dates
-from memstore.capture.asking import Asking, Outcome
 from memstore.capture.extract import Claim, Extraction
 from memstore.capture.sources.turns import moment
 from memstore.capture.updates import CERTAIN, Proposal, Relation, Statement
 from memstore.capture.verbatim import VerbatimExtractor
+from memstore.claude import Asking, Outcome
 from memstore.model import Event, Kind, Modality, Origin, Span
 from memstore.policy import BINDING_AUTHORITY, authority, strength, weaker
 
@@ -113,14 +113,14 @@ class ClaudeExtractor:
 
     name = "claude"
 
-    def __init__(self, asking: Asking | None = None, *, verbatim: VerbatimExtractor | None = None) -> None:
-        self.asking = asking or Asking()
+    def __init__(self, asking: Asking, *, verbatim: VerbatimExtractor | None = None) -> None:
+        self.asking = asking
         self._verbatim = verbatim or VerbatimExtractor()
 
     @property
     def version(self) -> str:
         """Prompt version, model, and the verbatim rules that check it."""
-        return f"1+{self.asking.model}+{self._verbatim.version}"
+        return f"1+{self.asking.claude.model}+{self._verbatim.version}"
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events`. Every one of them is read by Claude or, where that ends otherwise, by the verbatim rules."""
@@ -132,7 +132,11 @@ class ClaudeExtractor:
             answer = None
             if sum(len(e.text) for e in batch) <= LONGEST_TURN:
                 answer = self.asking.ask(
-                    session=batch[0].session, system=EXTRACT, content=_turns(batch), schema=EXTRACT_SCHEMA
+                    session=batch[0].session,
+                    purpose="write",
+                    system=EXTRACT,
+                    content=_turns(batch),
+                    schema=EXTRACT_SCHEMA,
                 )
             checks = {e.id: [c for c in read.claims if c.spans[0].event_id == e.id] for e in batch}
             if answer is None or answer.data is None:
@@ -162,7 +166,7 @@ class ClaudeJudge:
     def relations(self, new: Statement, held: Sequence[Statement], session: str) -> list[Proposal] | Outcome:
         """What `new` does to each of `held`; an `Outcome` when there was no usable answer. A hedge stays uncertain."""
         content = json.dumps({"new": new.text, "earlier": [{"number": i, "text": h.text} for i, h in enumerate(held)]})
-        answer = self.asking.ask(session=session, system=JUDGE, content=content, schema=JUDGE_SCHEMA)
+        answer = self.asking.ask(session=session, purpose="write", system=JUDGE, content=content, schema=JUDGE_SCHEMA)
         if answer.data is None:
             return answer.outcome
         settles = new.modality in (Modality.DECISION, Modality.OBSERVATION)

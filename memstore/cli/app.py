@@ -97,14 +97,15 @@ class Commands(click.Group):
 @click.version_option(None, package_name="memstore", message="memstore %(version)s")
 @click.option("--db", type=click.Path(), help="The store's file; else MEMSTORE_DB, else the nearest .memstore/ above.")
 @click.option("--scope", help="The scope to work in; else MEMSTORE_SCOPE, else 'default'.")
+@click.option("--claude", is_flag=True, help="Send words to Claude to read, choose and judge (ANTHROPIC_API_KEY).")
 @click.option("--debug", is_flag=True, help="Show where an unexpected error came from.")
 @click.pass_context
-def cli(context: click.Context, db: str | None, scope: str | None, debug: bool) -> None:
+def cli(context: click.Context, db: str | None, scope: str | None, claude: bool, debug: bool) -> None:
     """What an agent remembers: every word kept, every fact with its modality, source, lifetime and lineage.
 
     Start with  memstore init,  then  memstore add "We use Redis.",  then  memstore recall redis.
     """
-    context.obj = context.with_resource(Target(db, scope))
+    context.obj = context.with_resource(Target(db, scope, claude=claude))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

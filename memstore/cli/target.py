@@ -23,8 +23,9 @@ STDIN_BYTES = 64_000_000  # an import is read as a stream; this bounds what is t
 class Target:
     """The store a command works on: named by --db, by MEMSTORE_DB, or found as the nearest `.memstore/`."""
 
-    def __init__(self, db: str | None, scope: str | None) -> None:
+    def __init__(self, db: str | None, scope: str | None, *, claude: bool = False) -> None:
         self._db = db
+        self._claude = claude
         self.scope = scope or settings.scope()
         self._store: MemoryStore | None = None
 
@@ -60,13 +61,15 @@ class Target:
     def open(self, *, create: bool = False) -> MemoryStore:
         """The open store. A missing file is made only by a command that writes (`create`)."""
         if self._store is None:
+            from memstore.claude import asked_for
             from memstore.store import MemoryStore
 
             path = self.path()
             # A project's store knows the project's files: what a fact names there it is tied to.
             in_project = path.parent.name == settings.PROJECT_DIRECTORY
             root = path.resolve().parent.parent if in_project else None
-            self._store = MemoryStore(path, scope=self.scope, create=create, root=root)
+            claude = asked_for(self._claude)
+            self._store = MemoryStore(path, scope=self.scope, create=create, root=root, claude=claude)
         return self._store
 
     def fact(self, name: str) -> Fact:

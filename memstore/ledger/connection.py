@@ -230,6 +230,12 @@ class Ledger:
             self._open.add(connection)
         return connection
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is inside a `writing` block."""
+        existing: _Connection | None = getattr(self._local, "connection", None)
+        return existing is not None and existing.depth > 0
+
     @contextmanager
     def _in_use(self) -> Iterator[_Connection]:
         """This thread's connection, kept open while the block runs."""

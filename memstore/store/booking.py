@@ -1,4 +1,4 @@
-"""Tokens that reading cost, booked without making a read wait for a write.
+"""Tokens booked without making whoever spent them wait: by reading, or by asking Claude.
 
 A booking is kept in memory until enough have gathered and the write lock is free, or the store is closed or asked
 for its bookings, or the process ends in good order. A crash in between loses bookings, never memories.
@@ -30,20 +30,28 @@ class Bookings:
         atexit.register(_settle_at_exit, weakref.ref(self))
 
     def add(self, scope: str, purpose: str, counter: str, tokens: int, at: int) -> None:
-        """Book tokens that went into a prompt; written now if nobody is in the way and enough have gathered."""
-        if not tokens or self._ledger.read_only:
+        """Book tokens that went into a prompt."""
+        if tokens:
+            self._wait(scope, Usage(from_micros(at), purpose, "unspecified", counter, tokens, 0, None, None), _ENOUGH)
+
+    def pay(self, scope: str, entry: Usage) -> None:
+        """Book an answer that was paid for: written at once, unless somebody is in the way."""
+        self._wait(scope, entry, 1)
+
+    def _wait(self, scope: str, entry: Usage, enough: int) -> None:
+        if self._ledger.read_only:
             return
-        entry = Usage(from_micros(at), purpose, "unspecified", counter, tokens, 0, None, None)
         with self._lock:
             self._waiting.append((scope, entry))
-            enough = len(self._waiting) >= _ENOUGH
-        if enough:
+            enough_waiting = len(self._waiting) >= enough
+        if enough_waiting:
             self.settle(patient=False)
 
     def settle(self, *, patient: bool) -> None:
         """Write what waits. With `patient=False` a busy store is left alone, and asked again later."""
         with self._lock:
-            if not self._waiting:
+            # Written inside a transaction of the caller's, they would be undone with it.
+            if not self._waiting or self._ledger.in_transaction:
                 return
             try:
                 with self._ledger.writing(patient=patient) as tx:

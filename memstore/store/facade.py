@@ -44,6 +44,7 @@ from memstore.store.reviewing import Reviewing
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Extractor
+    from memstore.claude import Claude
     from memstore.coherence.anchors import AnchorTarget
     from memstore.index.embedding import Encoder
 
@@ -70,6 +71,7 @@ class MemoryStore(Changing, Reviewing):
     lifetimes how long each class of fact lasts (`memstore.policy.DEFAULT_LIFETIMES` unless given)
     counter   counts tokens for budgets; its name is in every answer
     root      the directory of the files that facts are about: what a fact names there it is tied to
+    claude    may be asked, within its budget, by `capture`, `recall` and `review`; without it nothing is ever sent
 
     A call that returns has been written and synced; a call that raises has written nothing. Raises the errors of
     `memstore.errors`, never a bare sqlite3 error.
@@ -86,6 +88,7 @@ class MemoryStore(Changing, Reviewing):
         extractor: Extractor | None = None,
         encoder: Encoder | None = None,
         root: PathLike | None = None,
+        claude: Claude | None = None,
         create: bool = True,
     ) -> None:
         self.scope = naming.name(scope, "scope")
@@ -95,6 +98,7 @@ class MemoryStore(Changing, Reviewing):
         self._extractor = extractor
         self._meanings = Meanings(encoder)
         self.root = None if root is None else naming.directory(root)
+        self.claude = claude
         self._bookings = Bookings(self.ledger)
         keeping.open_index(self.ledger)
 
@@ -250,11 +254,8 @@ class MemoryStore(Changing, Reviewing):
         if k < 1 or (budget is not None and budget < 1):
             raise UsageError("k and budget must be at least 1")
         wanted = [modality] if isinstance(modality, str) else list(modality or ())
-        moment, then, true_at = (
-            self._moment(now, as_of),
-            naming.micros(as_of, "as_of"),
-            naming.micros(valid_at, "valid_at"),
-        )
+        moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
+        true_at = naming.micros(valid_at, "valid_at")
         modalities = frozenset(naming.choice(Modality, one, "modality") for one in wanted)
 
         meant = self._meanings.of(self.ledger, query) if mode == "hybrid" else None
@@ -410,6 +411,8 @@ class MemoryStore(Changing, Reviewing):
         Returns a certificate that names what was erased by id and what is out of reach; it is `pending` while
         another process still reads old pages, and finished at the next chance.
         """
+        if self.claude is not None:
+            self.claude.forget()  # its answers quote what it read
         return keeping.forget(self.ledger, what, self._scope(scope), session, everything, reason)
 
     def verify(self) -> list[Problem]:

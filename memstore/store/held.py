@@ -1,11 +1,14 @@
-"""What every part of the store holds: the ledger, the scope of calls that name none, and the root of anchored files."""
+"""What every part of the store holds: the ledger, the scope of calls that name none, the root of files, and Claude."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from memstore.claude import Asking, Claude
 from memstore.ledger.connection import Ledger
 from memstore.store import naming
+from memstore.store.booking import Bookings
 
 
 class Held:
@@ -14,9 +17,17 @@ class Held:
     ledger: Ledger
     scope: str
     root: Path | None
+    claude: Claude | None
+    _bookings: Bookings
 
     def _scope(self, scope: str | None) -> str:
         return self.scope if scope is None else naming.name(scope, "scope")
+
+    def _asking(self, scope: str | None = None) -> Asking | None:
+        """Claude with the bill going to a scope, if the store was given Claude. Never ask it inside a transaction."""
+        if self.claude is None:
+            return None
+        return Asking(self.claude, partial(self._bookings.pay, self._scope(scope)), self.ledger.clock)
 
 
 def mask(text: str) -> str:

@@ -17,6 +17,7 @@ from memstore.agents import views
 from memstore.agents.claude_code.payload import PATH_CHARACTERS, Payload
 from memstore.agents.claude_code.session import Session
 from memstore.agents.memory_files import FILES
+from memstore.claude import asked_for
 from memstore.errors import MemstoreError
 from memstore.markdown import keywords
 from memstore.model import Fact, Modality, Recollection, Status
@@ -41,7 +42,8 @@ def answer(event: str, payload: Payload, path: Path) -> Output:
     if handler is None:
         return None
     cwd = payload.directory("cwd")
-    with MemoryStore(path, scope=scope(path, cwd), root=_root(path, cwd), create=False) as store:
+    claude = asked_for()
+    with MemoryStore(path, scope=scope(path, cwd), root=_root(path, cwd), claude=claude, create=False) as store:
         return handler(store, payload, Session(path, payload.name("session_id", "claude-code")))
 
 
