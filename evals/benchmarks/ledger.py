@@ -43,6 +43,10 @@ _ROW_TABLES = {
     "statements": "place",
     "words": "place",
 }
+_TALKS = (
+    "INSERT INTO main.talks VALUES (?, ?, ?) ON CONFLICT (session)"
+    " DO UPDATE SET turns = turns + excluded.turns, words = words + excluded.words"
+)
 _WORDS = "SELECT s.place, f.text FROM model.statements s JOIN model.facts f ON f.pk = s.fact ORDER BY s.place"
 _NOUNS = (
     "cache queue gateway scheduler ledger parser router index worker proxy broker session token shard replica".split()
@@ -97,7 +101,7 @@ class ByHand:
         shadow = "name NOT LIKE 'sqlite_%' AND name NOT LIKE 'words\\__%' ESCAPE '\\' AND sql IS NOT NULL"
         for (sql,) in self.db.execute(f"SELECT sql FROM model.sqlite_master WHERE {shadow}").fetchall():
             self.db.execute(sql)
-        for table in ("scopes", "sessions", "extractors", "clock", "talks"):
+        for table in ("scopes", "sessions", "extractors", "clock"):
             self.db.execute(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM model.{table}")
 
     def rows(self, table: str) -> sqlite3.Cursor:
@@ -112,6 +116,27 @@ class ByHand:
         else:
             self.db.executemany(f"INSERT INTO main.{table} VALUES ({','.join('?' * len(rows[0]))})", rows)
 
+    def transaction(
+        self, number: int, rows: dict[str, list[tuple[Any, ...]]], talks: list[tuple[int, int, int]]
+    ) -> None:
+        """The rows of some tables, the running totals and the clock in one write, as memstore writes them."""
+        self.db.execute("BEGIN IMMEDIATE")
+        self.db.execute("UPDATE main.clock SET last = ?", (number + 1,))
+        for table, new in rows.items():
+            self.insert(table, new)
+        self.db.executemany(_TALKS, talks)
+        self.db.execute("COMMIT")
+
+
+def talks_of(turns: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
+    """What turns add to the totals of their sessions and of all: (session, turns, words)."""
+    totals: dict[int, list[int]] = {0: [0, 0]}
+    for turn, _, words, *_ in turns:
+        for total in (totals[0], totals.setdefault(turn >> 22, [0, 0])):
+            total[0] += 1
+            total[1] += words
+    return [(session, *total) for session, total in totals.items()]
+
 
 def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]:
     """Durable single writes: blocks of each side in turn, so that a drifting machine slows both."""
@@ -123,6 +148,7 @@ def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]
     model.close()
     hand = ByHand(directory / "hand.db", directory / "model.db")
     written = {table: hand.rows(table).fetchall() for table in _ROW_TABLES}
+    talks = [talks_of([turn]) for turn in written["turns"]]
     memory = MemoryStore(directory / "memstore.db")
     seconds = {"memstore": 0.0, "by hand": 0.0}
     for begin in range(0, count, block):
@@ -133,12 +159,7 @@ def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]
             )
         middle = time.perf_counter()
         for number in range(begin, begin + block):
-            hand.db.execute("BEGIN IMMEDIATE")
-            hand.db.execute("UPDATE main.clock SET last = ?", (number + 1,))
-            hand.db.execute("UPDATE main.talks SET turns = turns + 1, words = words + 9")
-            for table, rows in written.items():
-                hand.insert(table, [rows[number]])
-            hand.db.execute("COMMIT")
+            hand.transaction(number, {table: [rows[number]] for table, rows in written.items()}, talks[number])
         seconds["memstore"] += middle - started
         seconds["by hand"] += time.perf_counter() - middle
     return seconds
@@ -175,20 +196,23 @@ def in_bulk(directory: Path, count: int, batch: int = 1000) -> dict[str, Any]:
 
 
 def _import_by_hand(hand: ByHand, source: Path, batch: int) -> tuple[float, float]:
-    """(seconds to read the file and insert its rows, of which inserting), with the rows' other values given."""
+    """(seconds to read the file and insert its rows, of which inserting), with the rows' other values given.
+
+    The events come first, then each batch of facts with all that belongs to them, as the lines of the file do.
+    """
     reading = inserting = 0.0
+    number = 0
     with source.open() as file:
-        for table in _ROW_TABLES:
-            cursor = hand.rows(table)
-            while rows := cursor.fetchmany(batch):
+        for tables in (["events"], [table for table in _ROW_TABLES if table != "events"]):
+            cursors = {table: hand.rows(table) for table in tables}
+            while (rows := {table: cursor.fetchmany(batch) for table, cursor in cursors.items()})[tables[0]]:
+                talks = talks_of(rows["turns"]) if "turns" in rows else []
                 started = time.perf_counter()
-                if table in ("events", "facts"):  # the rest stands in the lines of the facts
-                    for line in islice(file, len(rows)):
-                        json.loads(line)
+                for line in islice(file, len(rows[tables[0]])):
+                    json.loads(line)
                 middle = time.perf_counter()
-                hand.db.execute("BEGIN IMMEDIATE")
-                hand.insert(table, rows)
-                hand.db.execute("COMMIT")
+                hand.transaction(number, rows, talks)
+                number += 1
                 reading += middle - started
                 inserting += time.perf_counter() - middle
     return reading + inserting, inserting

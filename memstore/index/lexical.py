@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from memstore.index import places, vector
 from memstore.ledger.connection import Transaction
@@ -24,6 +24,7 @@ _CREATE = (
     " tokenize='porter unicode61 remove_diacritics 2')"
 )
 _WORD = re.compile(r"\w+")
+_BATCH = 1000
 
 
 def create(tx: Transaction) -> None:
@@ -34,7 +35,12 @@ def create(tx: Transaction) -> None:
     tx.execute(_CREATE)
     for statement in places.CREATE:
         tx.execute(statement)
-    add(tx, tx.execute("SELECT pk, text FROM facts WHERE state < 4 ORDER BY pk").fetchall())
+    found = tx.db.cursor().execute(
+        "SELECT f.pk, f.text, (SELECT event FROM provenance WHERE fact = f.pk ORDER BY since, event, start LIMIT 1)"
+        " FROM facts f WHERE state < 4 ORDER BY f.pk"
+    )
+    while part := found.fetchmany(_BATCH):
+        add(tx, [row for row in part if row[2] is not None])
 
 
 def exists(db: sqlite3.Connection) -> bool:
@@ -49,18 +55,13 @@ def drop(tx: Transaction) -> None:
         tx.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def add(tx: Transaction, entries: Iterable[tuple[int, str]]) -> None:
-    """Index facts (key, text), each at the place of the event that it was first derived from."""
-    listed = []
-    for fact, text in entries:
-        row = tx.execute(
-            "SELECT event FROM provenance WHERE fact = ? ORDER BY since, event, start LIMIT 1", (fact,)
-        ).fetchone()
-        if row is not None:
-            listed.append((places.take(tx, row[0], fact), text))
+def add(tx: Transaction, entries: Sequence[tuple[int, str, int]]) -> None:
+    """Index facts (key, text, key of the event first derived from), each at a place in the turn of its event."""
+    taken = places.take(tx, [event for _, _, event in entries])
     # In the order of their places: FTS5 has to flush whenever a row number goes back.
-    listed.sort()
-    tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", listed)
+    placed = sorted((place, fact, text) for place, (fact, text, _) in zip(taken, entries, strict=True))
+    places.fill(tx, [(place, fact) for place, fact, _ in placed])
+    tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [(place, text) for place, _, text in placed])
 
 
 def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:

@@ -81,7 +81,8 @@ def by_key(
     if not rows:
         return None
     best = max(rows.values(), key=lambda row: (authority(row.origin), strength(row.modality), row.recorded_at, row.pk))
-    return whole(db, [best.pk], as_of)[0]
+    pointers = facts.provenance(db, [best.pk], as_of)[best.pk]
+    return facts.whole(best, pointers, standings[best.pk].expires_at)
 
 
 def _status(standing: Standing, now: int) -> Status:

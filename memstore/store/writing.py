@@ -81,10 +81,11 @@ def remember(
             pending=False,
         )
         spans = [(events.pk_of(tx.db, event.id), 0, len(event.text))]
+        event_at = to_micros(event.at)
     else:
         spans = naming.spans(tx.db, source, text, scope)
         said_by = _origin_among(tx, [event for event, _, _ in spans], origin)
-    (event_at,) = tx.execute("SELECT at FROM events WHERE pk = ?", (spans[0][0],)).fetchone()
+        (event_at,) = tx.execute("SELECT at FROM events WHERE pk = ?", (spans[0][0],)).fetchone()
     said_at = event_at if at is None else at
     valid_from = said_at if valid_from is None else valid_from
     if valid_to is not None and valid_to <= valid_from:
@@ -115,7 +116,7 @@ def add(tx: Transaction, draft: Draft) -> int:
     held = facts.by_key(tx.db, [draft.scope], draft.key) if draft.key else []
     fact = facts.add(tx, draft)
     if lexical.exists(tx.db):
-        lexical.add(tx, [(fact, draft.text)])
+        lexical.add(tx, [(fact, draft.text, min(event for event, _, _ in draft.spans))])
     for old in held:
         if facts.rows(tx.db, [old])[old].state < State.SUPERSEDED:
             chains.supersede(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import groupby, islice
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from memstore.errors import ImportFailed
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
-from memstore.ledger.exchange.check import Bad, Problems, examine
-from memstore.ledger.times import EPOCH, MICROSECOND
+from memstore.ledger.exchange.check import Bad, Problems, examine, micros, parse
 from memstore.model import Change, Imported
 
 _BATCH = 1000
 _SHOWN = 10
 
-Index = Callable[[Transaction, Sequence[tuple[int, str]]], None]
+#: Indexes facts: (key, text, key of the event first derived from).
+Index = Callable[[Transaction, Sequence[tuple[int, str, int]]], None]
+Value = TypeVar("Value")
 Records = Sequence[tuple[int, dict[str, Any]]]
 
 
@@ -52,7 +51,7 @@ def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index) -> Imported
     file.seek(0)
     bad = {number for number, _ in run.problems}
     good = ((n, line) for n, line in enumerate(file, 1) if n not in bad and line.strip())
-    while batch := [(n, json.loads(line)) for n, line in islice(good, _BATCH)]:
+    while batch := [(n, parse(line)) for n, line in islice(good, _BATCH)]:
         with ledger.writing() as tx:
             for type_, records in groupby(batch, key=lambda numbered: numbered[1]["type"]):
                 _WRITERS.get(type_, _nothing)(tx, run, list(records), index)
@@ -85,7 +84,7 @@ def _keys(tx: Transaction, table: str, ids: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+def _parts(values: Iterable[Value]) -> Iterator[list[Value]]:
     waiting = iter(values)
     while part := list(islice(waiting, 500)):
         yield part
@@ -97,39 +96,29 @@ def _next_pk(tx: Transaction, table: str) -> int:
 
 def _write_events(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
     there = _keys(tx, "events", (record["id"] for _, record in records))
-    sessions: dict[tuple[str, str], int] = {}
-    scopes: dict[str, int] = {}
+    new = [(number, record) for number, record in records if record["id"] not in there]
+    run.present += len(records) - len(new)
+    sessions = _sessions(tx, new)
     first = pk = _next_pk(tx, "events")
+    said = [_said(record, sessions[record["scope"], record["session"]]) for _, record in new]
+    known = _known(tx, said)
     rows: list[tuple[object, ...]] = []
     taken: set[tuple[object, ...]] = set()
     pending: list[tuple[int]] = []
-    for number, record in records:
-        if record["id"] in there:
-            run.present += 1
-            continue
-        scope, session = record["scope"], record["session"]
-        if scope not in scopes:
-            scopes[scope] = events.scope_pk(tx, scope)
-        if (scope, session) not in sessions:
-            sessions[scope, session] = events.session_pk(tx, scopes[scope], session)
-        at = _at(record["at"])
-        text, ref, role = record["text"], record["ref"], record["role"]
-        digest = bytes.fromhex(record["sha256"]) if text else None
-        identity = (sessions[scope, session], *((ref,) if ref is not None else (role, at, digest)))
+    for (number, record), columns in zip(new, said, strict=True):
+        identity = _identity(columns)
         try:
             if identity in taken:
                 raise Bad("another event of this file has the same identity")
-            if _known(tx, run, record, sessions[scope, session], at, digest):
+            if identity in known:  # this store recorded the same event itself, under an id of its own
+                run.aliases[record["id"]] = _same_words(tx, known[identity], record)
+                run.present += 1
                 continue
         except Bad as bad:
             run.refuse(number, bad)
             continue
         taken.add(identity)
-        forgotten_at = record["forgotten_at"]
-        said = (ref, role, record["origin"], at, _at(record["recorded_at"]), text, digest)
-        rows.append(
-            (pk, record["id"], sessions[scope, session], *said, None if forgotten_at is None else _at(forgotten_at))
-        )
+        rows.append((pk, record["id"], *columns))
         if record["pending"]:
             pending.append((pk,))
         pk += 1
@@ -142,19 +131,63 @@ def _write_events(tx: Transaction, run: _Import, records: Records, index: Index)
     run.added["event"] += pk - first
 
 
-def _known(
-    tx: Transaction, run: _Import, record: Mapping[str, Any], session: int, at: int, digest: bytes | None
-) -> bool:
-    """Whether this store recorded the same event itself, under an id of its own."""
-    found = events.existing(tx, session, record["ref"], record["role"], at, digest or b"")
-    if found is None:
-        return False
-    there = events.by_pk(tx.db, [found])[found]
+def _sessions(tx: Transaction, records: Records) -> dict[tuple[str, str], int]:
+    """{(scope, session): pk} of a batch of events, made where they are new."""
+    named = dict.fromkeys((record["scope"], record["session"]) for _, record in records)
+    scopes = {scope: events.scope_pk(tx, scope) for scope in dict.fromkeys(scope for scope, _ in named)}
+    return {(scope, session): events.session_pk(tx, scopes[scope], session) for scope, session in named}
+
+
+def _said(record: Mapping[str, Any], session: int) -> tuple[Any, ...]:
+    """The columns of an event after its id."""
+    text, forgotten_at = record["text"], record["forgotten_at"]
+    return (
+        session,
+        record["ref"],
+        record["role"],
+        record["origin"],
+        micros(record["at"]),
+        micros(record["recorded_at"]),
+        text,
+        bytes.fromhex(record["sha256"]) if text else None,
+        None if forgotten_at is None else micros(forgotten_at),
+    )
+
+
+def _identity(columns: tuple[Any, ...]) -> tuple[object, ...]:
+    """What makes an event the same event: its session and ref; without a ref, its role, time and hash."""
+    session, ref, role, _, at, _, _, digest, _ = columns
+    return (session, ref) if ref is not None else (session, role, at, digest)
+
+
+def _known(tx: Transaction, said: Iterable[tuple[Any, ...]]) -> dict[tuple[object, ...], int]:
+    """{identity: pk} of the events of a batch that this store holds already."""
+    found: dict[tuple[object, ...], int] = {}
+    wanted = [_identity(columns) for columns in said]
+    for length, query in (
+        (2, "SELECT e.session, e.ref, e.pk FROM named n JOIN events e ON e.session = n.column1 AND e.ref = n.column2"),
+        (
+            4,
+            "SELECT e.session, e.role, e.at, e.sha256, e.pk FROM named n JOIN events e ON e.session = n.column1"
+            " AND e.role = n.column2 AND e.at = n.column3 AND e.sha256 = n.column4"
+            " WHERE e.ref IS NULL AND e.forgotten_at IS NULL",
+        ),
+    ):
+        some = [identity for identity in wanted if len(identity) == length]
+        for part in _parts(some):
+            rows = ",".join([f"({','.join('?' * length)})"] * len(part))
+            values = [value for identity in part for value in identity]
+            for *identity, pk in tx.execute(f"WITH named AS (VALUES {rows}) {query}", values):
+                found[tuple(identity)] = pk
+    return found
+
+
+def _same_words(tx: Transaction, event: int, record: Mapping[str, Any]) -> str:
+    """The id under which this store holds an event. Raises Bad if it holds other words."""
+    there = events.by_pk(tx.db, [event])[event]
     if there.text != record["text"]:
         raise Bad(f"this store holds other words under ref {record['ref']!r} of that session")
-    run.aliases[record["id"]] = there.id
-    run.present += 1
-    return True
+    return there.id
 
 
 def _write_facts(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
@@ -165,7 +198,7 @@ def _write_facts(tx: Transaction, run: _Import, records: Records, index: Index) 
     rows: list[tuple[object, ...]] = []
     pointers: list[tuple[object, ...]] = []
     premises: list[tuple[int, int]] = []
-    indexed: list[tuple[int, str]] = []
+    indexed: list[tuple[int, str, int]] = []
     keyed: dict[int, list[str]] = {}
     for number, record in records:
         if record["id"] in known:
@@ -185,7 +218,7 @@ def _write_facts(tx: Transaction, run: _Import, records: Records, index: Index) 
         pointers += [(pk, *span) for span in spans]
         premises += [(pk, known[premise]) for premise in record["premises"]]
         if text:
-            indexed.append((pk, text))
+            indexed.append((pk, text, min(event for event, *_ in spans)))
         if key is not None:
             keyed.setdefault(scope, []).append(key)
         known[record["id"]] = pk
@@ -238,10 +271,10 @@ def _columns(record: Mapping[str, Any], scope: int) -> tuple[object, ...]:
         modality=record["modality"],
         kind=record["kind"],
         origin=record["origin"],
-        said_at=_at(record["said_at"]),
-        recorded_at=_at(record["recorded_at"]),
-        valid_from=_at(record["valid_from"]),
-        valid_to=None if valid_to is None else _at(valid_to),
+        said_at=micros(record["said_at"]),
+        recorded_at=micros(record["recorded_at"]),
+        valid_from=micros(record["valid_from"]),
+        valid_to=None if valid_to is None else micros(valid_to),
         ttl=None if ttl is None else round(ttl * 1e6),
         probability=float(record["probability"]),
         context=record["context"],
@@ -303,16 +336,11 @@ def _write_transition(tx: Transaction, run: _Import, record: Mapping[str, Any]) 
         event=event,
         target=target,
         refusal=refusal,
-        id_and_time=(record["id"], _at(record["at"])),
+        id_and_time=(record["id"], micros(record["at"])),
     )
     for span, pointer in zip(spans, record["pointers"], strict=True):
         facts.point(tx, known[pointer["fact"]], [span], pointer["extractor"], since=pk)
     run.added["transition"] += 1
-
-
-def _at(value: str) -> int:
-    """Microseconds of a time that was checked."""
-    return (datetime.fromisoformat(value) - EPOCH) // MICROSECOND
 
 
 _WRITERS = {"event": _write_events, "fact": _write_facts, "transition": _write_transitions}
