@@ -138,6 +138,7 @@ class TestFiring:
                 assert next(r for r in reports if r.flagged).flagged == (fact.id,)
             finally:
                 stop.set()
+                late.join()
         else:
             change(root)
         if how == "recall":
@@ -220,6 +221,18 @@ class TestFiring:
         assert memory.anchors(fact) == []
         assert memory.status(fact) is Status.LIVE
 
+    def test_a_reverted_alarm_is_raised_again_while_the_file_is_not_as_it_was(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts a prefix", modality="observation")
+        change(root)
+        memory.check_anchors()
+        (alarm,) = memory.history(fact).transitions
+        memory.revert(alarm, reason="a false alarm")
+        assert memory.status(fact) is Status.LIVE
+        (found,) = memory.recall("parse_header")
+        assert found.status is memory.status(fact) is Status.SUSPECT
+        memory.confirm(fact)
+        assert memory.recall("parse_header")[0].status is memory.status(fact) is Status.LIVE
+
     def test_what_is_superseded_or_asked_as_of_the_past_is_not_looked_at(self, memory, root) -> None:
         fact = memory.remember("parse_header() cuts seven characters", modality="observation")
         then = memory.ledger.clock()
@@ -228,6 +241,33 @@ class TestFiring:
         assert memory.check_anchors().checked == 0
         (found,) = memory.recall("parse_header characters", as_of=then)
         assert found.status is Status.LIVE
+
+
+class TestWatching:
+    def test_what_changed_before_anybody_watched_is_found_first(self, memory, root) -> None:
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        change(root)
+        stop = threading.Event()
+        assert next(memory.watch(stop=stop)).flagged == (fact.id,)
+        stop.set()
+
+    def test_without_watches_to_be_had_what_is_tied_is_still_looked_at(self, memory, root, monkeypatch, caplog) -> None:
+        def refused(*_, **__):
+            raise OSError("OS file watch limit reached")
+
+        monkeypatch.setattr("watchfiles.watch", refused)
+        monkeypatch.setattr("memstore.coherence.watch.POLL_SECONDS", 0.05)
+        fact = memory.remember("parse_header() cuts seven characters", modality="observation")
+        stop = threading.Event()
+        reports = memory.watch(stop=stop)
+        assert next(reports).flagged == ()
+        assert "max_user_watches" in caplog.text
+        change(root)
+        assert next(reports).flagged == (fact.id,)
+        (root / "src/auth/login.py").unlink()
+        assert next(reports).checked == 1
+        stop.set()
+        assert list(reports) == []
 
 
 class TestUnderFailure:
@@ -266,6 +306,24 @@ class TestUnderFailure:
         assert memory.status(fact) is Status.LIVE
         (found,) = memory.recall("parse_header")
         assert list(found.why["anchors"].values()) == ["unreadable"]
+
+    def test_while_an_answer_waits_a_large_file_that_changed_is_not_read_into(self, memory, root) -> None:
+        long = "x = 1\n" * 60_000
+        write(root, "large.py", f"def grow():\n    return 1\n{long}")
+        fact = memory.remember("grow() in large.py gives one", modality="observation")
+        write(root, "large.py", f"def grow():\n    return 2\n{long}")
+        (found,) = memory.recall("grow")
+        assert found.why["anchors"] == {"grow in large.py": "unreadable"}
+        assert found.status is Status.LIVE
+        assert memory.check_anchors().flagged == (fact.id,)
+
+    def test_a_doubt_on_record_is_told_without_searching_for_what_is_gone(self, memory, root, monkeypatch) -> None:
+        memory.remember("parse_header() cuts seven characters", modality="observation")
+        (root / "src/auth/login.py").unlink()
+        (first,) = memory.recall("parse_header")
+        monkeypatch.setattr("memstore.coherence.files.walk", lambda *_, **__: pytest.fail("searched again"))
+        (again,) = memory.recall("parse_header")
+        assert (again.status, again.why["doubts"]) == (Status.SUSPECT, first.why["doubts"])
 
     def test_what_was_not_looked_at_in_time_says_so(self, memory, monkeypatch) -> None:
         memory.remember("parse_header() cuts seven characters", modality="observation")

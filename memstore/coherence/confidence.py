@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -131,7 +131,8 @@ def confidence(evidence: Evidence) -> Confidence:
 
 def shown(found: Confidence, evidence: Evidence) -> dict[str, object]:
     """What an answer says about its confidence."""
-    return {"confidence": found.basis, "contributions": dict(found.contributions), "evidence": asdict(evidence)}
+    known = {name: getattr(evidence, name) for name in Evidence.__slots__}
+    return {"confidence": found.basis, "contributions": dict(found.contributions), "evidence": known}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ reading, and what is larger than `MAX_BYTES` is not read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from memstore.errors import AnchorRefused, NotFound
@@ -85,6 +87,12 @@ def read(root: Path, path: str, *, limit: int = MAX_BYTES) -> bytes:
     raise AnchorRefused(f"{path} is larger than {limit} bytes: it is not read; anchor a smaller file")
 
 
+def read_hashed(root: Path, path: str) -> tuple[bytes, str]:
+    """What `read` gives, with its SHA-256 (hexadecimal)."""
+    content = read(root, path)
+    return content, hashlib.sha256(content).hexdigest()
+
+
 def is_binary(content: bytes) -> bool:
     """Git's own rule: a NUL among the first 8,000 bytes."""
     return b"\0" in content[:8000]
@@ -101,7 +109,7 @@ def walk(root: Path, *, limit: int, deadline: float) -> Iterator[str]:
         folder = pending.popleft()
         try:
             with os.scandir(root / folder) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
+                found = sorted(islice(entries, limit), key=lambda entry: entry.name)
         except OSError:
             continue
         for entry in found:

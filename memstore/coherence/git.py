@@ -14,7 +14,9 @@ import os
 import re
 import shutil
 import subprocess
-from functools import lru_cache
+import time
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 SECONDS = 2.0
@@ -49,25 +51,31 @@ def blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def renamed(root: Path, path: str, since: str) -> str | None:
+def renamed(root: Path, path: str, since: str, *, seconds: float = 2 * SECONDS) -> str | None:
     """Where `path`, as it was called in the commit `since`, is now by the history and the index; None if unknown.
 
     Renames are what git's own similarity detection takes for one: first across the whole distance, then commit by
-    commit, since a file that was edited and moved many times resembles its start no more.
+    commit, since a file that was edited and moved many times resembles its start no more. All of it takes at most
+    `seconds`.
     """
     if not _OBJECT.fullmatch(since):
         return None
-    prefix = _prefix(root)
+    deadline = time.monotonic() + seconds
+
+    def ask(*arguments: str) -> str | None:
+        return _ask(root, *arguments, seconds=min(SECONDS, max(0.001, deadline - time.monotonic())))
+
+    prefix = _prefix(ask)
     if prefix is None:
         return None
     name = prefix + path
     flags = ("-M", "-z", "--diff-filter=R", "--name-status", "--no-ext-diff", "--no-textconv", "--ignore-submodules")
-    direct = _renames(_ask(root, "diff-index", "--cached", *flags, since, "--"))
+    direct = _renames(ask("diff-index", "--cached", *flags, since, "--"))
     steps = [pair for pair in direct if pair[0] == name]
     if not steps:
-        steps = _renames(
-            _ask(root, "log", "--reverse", f"--max-count={MAX_COMMITS}", "--format=", *flags, f"{since}..HEAD", "--")
-        ) + _renames(_ask(root, "diff-index", "--cached", *flags, "HEAD", "--"))
+        log = ("log", "--reverse", f"--max-count={MAX_COMMITS}", "--format=", *flags, f"{since}..HEAD", "--")
+        staged = ("diff-index", "--cached", *flags, "HEAD", "--")
+        steps = [*_renames(ask(*log)), *_renames(ask(*staged))]
     now = name
     for old, new in steps:
         if old == now:
@@ -81,7 +89,7 @@ def changed_since(root: Path, commit: str) -> frozenset[str] | None:
     Edits that are not staged are not seen: that would read the working tree through the repository's filters.
     """
     resolved = (_ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit + "^{commit}") or "").strip()
-    prefix = _prefix(root)
+    prefix = _prefix(partial(_ask, root))
     if not _OBJECT.fullmatch(resolved) or prefix is None:
         return None
     answer = _ask(
@@ -93,9 +101,9 @@ def changed_since(root: Path, commit: str) -> frozenset[str] | None:
     return frozenset(name[len(prefix) :] for name in answer.split("\0") if name and name.startswith(prefix))
 
 
-def _prefix(root: Path) -> str | None:
-    """`root` as seen from the top of its repository: '' or 'folder/'; None outside a repository."""
-    answer = _ask(root, "rev-parse", "--show-prefix")
+def _prefix(ask: Callable[..., str | None]) -> str | None:
+    """The root as seen from the top of its repository: '' or 'folder/'; None outside a repository."""
+    answer = ask("rev-parse", "--show-prefix")
     return None if answer is None else answer.removesuffix("\n")
 
 
@@ -112,7 +120,7 @@ def _program() -> str | None:
     return shutil.which("git")
 
 
-def _ask(root: Path, *arguments: str) -> str | None:
+def _ask(root: Path, *arguments: str, seconds: float = SECONDS) -> str | None:
     """Standard output of one hardened git command, or None when git is absent, refuses or takes too long."""
     program = _program()
     if program is None:
@@ -124,7 +132,7 @@ def _ask(root: Path, *arguments: str) -> str | None:
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -25,9 +25,17 @@ MAX_SEEN = 16_000
 """Characters of source that a snapshot keeps, to show later what was seen. The hash covers all of it."""
 MAX_DIFF_LINES = 60
 MAX_SEARCHED = 20_000
+HASTY_BYTES = 256 * 1024
+"""The largest changed file that is read into while an answer waits: parsing more takes longer than one may wait."""
+_WINDOWED = 3_000_000
+_HASTY_WINDOWED = 100_000
+"""How many words are compared to find lines that moved within their file."""
 
 Mask = Callable[[str], str]
 """Takes secrets out of a text before it is kept or shown."""
+
+Read = Callable[[Path, str], tuple[bytes, str]]
+"""Root, path → content and its SHA-256; raises as `files.read` does."""
 
 
 class State(StrEnum):
@@ -89,14 +97,14 @@ def observe(root: Path, target: AnchorTarget, *, mask: Mask = str) -> Snapshot:
     root, too large, or may not be read; MissingExtra when a symbol's grammar is not installed.
     """
     target = replace(target, path=files.relative(root, target.path))
-    content = files.read(root, target.path)
+    content, sha256 = files.read_hashed(root, target.path)
     look = _look(target, content)
     if look is None:
         raise NotFound(f"there is no {target} under {root}")
     commit = git.head(root)
     return Snapshot(
         target,
-        hashlib.sha256(content).hexdigest(),
+        sha256,
         look.form,
         mask(look.source)[:MAX_SEEN],
         git.blob(content) if commit else None,
@@ -104,29 +112,47 @@ def observe(root: Path, target: AnchorTarget, *, mask: Mask = str) -> Snapshot:
     )
 
 
-def check(root: Path, snapshot: Snapshot, *, mask: Mask = str, search: float = 1.0) -> Verdict:
+def check(
+    root: Path,
+    snapshot: Snapshot,
+    *,
+    mask: Mask = str,
+    search: float = 1.0,
+    hasty: bool = False,
+    known: bool = False,
+    read: Read = files.read_hashed,
+) -> Verdict:
     """Look again. What is gone from its place is searched for, for at most `search` seconds (0: not at all).
 
+    When `hasty`, an answer waits: a large file that changed is not read into, which is `unreadable`, and git gets no
+    more time than the search. If its doubt is `known` then, what is gone is not searched for again, and no diff is
+    made. `read` may remember what it has read, so that many looks see one moment of a file.
     Never raises for what a file may be or have become; MissingExtra alone is raised, since without the grammar
     nothing can be said.
     """
     target = snapshot.target
+    known = known and hasty
+    search = 0.0 if known else search
     try:
-        content = files.read(root, files.relative(root, target.path))
+        content, sha256 = read(root, files.relative(root, target.path))
     except NotFound:
-        return _elsewhere(root, snapshot, f"{target.path} is gone", mask, search)
+        return _elsewhere(root, snapshot, f"{target.path} is gone", mask, search, hasty)
     except AnchorRefused as error:
         return Verdict(State.UNREADABLE, str(error), target)
-    if hashlib.sha256(content).hexdigest() == snapshot.sha256:
+    if sha256 == snapshot.sha256:
         return Verdict(State.UNCHANGED, "same bytes", target)
-    look = _again(target, content, snapshot.form)
+    if hasty and len(content) > HASTY_BYTES:
+        return Verdict(State.UNREADABLE, f"{target.path} changed, and is too large to be read into meanwhile", target)
+    look = _again(target, content, snapshot.form, _HASTY_WINDOWED if hasty else _WINDOWED)
     if look is None:
-        return _elsewhere(root, snapshot, f"{target} is gone", mask, search)
+        return _elsewhere(root, snapshot, f"{target} is gone", mask, search, hasty)
     if look.form == snapshot.form:
         if look.lines is not None and look.lines != target.lines:
             moved = replace(target, lines=look.lines)
             return Verdict(State.MOVED, f"{target} moved to lines {look.lines[0]}-{look.lines[1]}", moved)
         return Verdict(State.UNCHANGED, "same but for layout, place or comments", target)
+    if known:
+        return Verdict(State.CHANGED, f"{target} changed", target)
     return _changed(snapshot, target, look, mask, f"{target} changed")
 
 
@@ -161,28 +187,30 @@ def _read_form(name: str, lines: tuple[int, int] | None, symbol: str | None, con
     return _Look(_sha(symbols.form_of(words)), "\n".join(source[first - 1 : last]), lines)
 
 
-def _again(target: AnchorTarget, content: bytes, form: str) -> _Look | None:
-    """Like `_look`; lines are looked for in their old place first, then wherever they may have moved in the file."""
+def _again(target: AnchorTarget, content: bytes, form: str, most: int = _WINDOWED) -> _Look | None:
+    """Like `_look`; lines are looked for in their old place first, then wherever they may have moved in the file.
+
+    At most `most` words are compared for that.
+    """
     look = _look(target, content)
     if target.lines is None or (look is not None and look.form == form) or files.is_binary(content):
         return look
     words = [t for t in symbols.tokens(target.path, content) if not _structure(t)]
     source = content.decode("utf-8", "replace").splitlines()
-    for first, last, window in _windows(words, target.lines[1] - target.lines[0] + 1):
+    for first, last, window in _windows(words, target.lines[1] - target.lines[0] + 1, most):
         if _sha(symbols.form_of(window)) == form:
             return _Look(form, "\n".join(source[first : last + 1]), (first + 1, last + 1))
     return look
 
 
-def _windows(words: list[symbols.Token], height: int) -> Iterator[tuple[int, int, list[symbols.Token]]]:
+def _windows(words: list[symbols.Token], height: int, most: int) -> Iterator[tuple[int, int, list[symbols.Token]]]:
     """Runs of whole lines, about as high as what was seen: formatters make three lines of one, or one of three."""
     starts = [at for at, t in enumerate(words) if at == 0 or t.first != words[at - 1].first]
-    budget = 3_000_000
     for index, start in enumerate(starts):
         for ends in range(index + 1, min(index + 3 * height + 3, len(starts)) + 1):
             stop = starts[ends] if ends < len(starts) else len(words)
-            budget -= stop - start
-            if budget < 0:
+            most -= stop - start
+            if most < 0:
                 return
             yield words[start].first, words[stop - 1].last, words[start:stop]
 
@@ -191,17 +219,18 @@ def _structure(token: symbols.Token) -> bool:
     return token.text[:1] in (symbols.OPEN, symbols.CLOSE)
 
 
-def _elsewhere(root: Path, snapshot: Snapshot, reason: str, mask: Mask, search: float) -> Verdict:
+def _elsewhere(root: Path, snapshot: Snapshot, reason: str, mask: Mask, search: float, hasty: bool) -> Verdict:
     """Where what is gone from its place may be now: by git's renames, else the same thing under another path."""
-    gone = Verdict(State.MISSING, reason, snapshot.target, _diff(snapshot, ""))
     if search <= 0:
-        return gone
+        return Verdict(State.MISSING, reason, snapshot.target)
+    gone = Verdict(State.MISSING, reason, snapshot.target, _diff(snapshot, ""))
     deadline = time.monotonic() + search
     target = snapshot.target
-    followed = git.renamed(root, target.path, snapshot.commit) if snapshot.commit else None
+    asked = {"seconds": search} if hasty else {}
+    followed = git.renamed(root, target.path, snapshot.commit, **asked) if snapshot.commit else None
     if followed is not None:
         there = replace(target, path=followed)
-        look = _look_at(root, there, snapshot.form)
+        look = _look_at(root, there, snapshot.form, hasty)
         if look is not None:
             there = replace(there, lines=look.lines)
             if look.form == snapshot.form:
@@ -220,15 +249,15 @@ def _elsewhere(root: Path, snapshot: Snapshot, reason: str, mask: Mask, search: 
         if target.symbol is None and PurePosixPath(path).name != same_name:
             break  # a file or some lines under another name are git's to follow
         there = replace(target, path=path)
-        look = _look_at(root, there, snapshot.form)
+        look = _look_at(root, there, snapshot.form, hasty)
         if look is not None and look.form == snapshot.form:
             return Verdict(State.MOVED, f"{target} moved to {path}", replace(there, lines=look.lines))
     return gone
 
 
-def _look_at(root: Path, target: AnchorTarget, form: str) -> _Look | None:
+def _look_at(root: Path, target: AnchorTarget, form: str, hasty: bool) -> _Look | None:
     try:
-        content = files.read(root, target.path)
+        content = files.read(root, target.path, limit=HASTY_BYTES if hasty else files.MAX_BYTES)
     except (NotFound, AnchorRefused):
         return None
     name = (target.symbol or "").rpartition(".")[2].encode()
@@ -244,7 +273,7 @@ def _diff(snapshot: Snapshot, now: str) -> str:
     """A unified diff of what was seen against what is there, cut to a bound."""
     path = snapshot.target.path
     before, after = snapshot.seen.splitlines(), now.splitlines()
-    if len(before) * len(after) > 4_000_000:  # difflib is quadratic, and the text is anybody's
+    if len(before) * len(after) > 400_000:  # difflib is quadratic at best, and the text is anybody's
         return ""
     lines = list(difflib.unified_diff(before, after, f"{path} (seen)", f"{path} (now)", lineterm="", n=2))
     if len(lines) > MAX_DIFF_LINES:

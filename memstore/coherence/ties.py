@@ -9,15 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
-from memstore.coherence import chains
+from memstore.coherence import chains, files
 from memstore.coherence.anchors import AnchorTarget
-from memstore.coherence.snapshot import Mask, Snapshot, State, Verdict, check, observe
+from memstore.coherence.snapshot import Mask, Read, Snapshot, State, Verdict, check, observe
 from memstore.errors import AnchorRefused, MissingExtra, NotFound
 from memstore.ledger import anchors
 from memstore.ledger.anchors import Tie
 from memstore.ledger.connection import Transaction
+
+HASTE = 1.0
+_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,17 @@ def tie(tx: Transaction, fact: int, root: Path, snapshots: Iterable[Snapshot]) -
 def look(ties: Sequence[Tie], *, mask: Mask, seconds: float | None = None, search: float = 1.0) -> list[Finding]:
     """Look at what facts are tied to, in order, until `seconds` have passed (None: at all of it).
 
-    A move is searched for during at most `search` seconds each, and what is left of the time.
+    A move is searched for during at most `search` seconds each, and what is left of the time. With less than a second
+    left an answer waits, and less is done (see `check`).
     """
     deadline = None if seconds is None else time.monotonic() + seconds
+    read = lru_cache(maxsize=_KEPT)(files.read_hashed)  # ten facts about one file see one moment of it
     found = []
     for one in ties:
         left = search if deadline is None else min(search, deadline - time.monotonic())
         if deadline is not None and left <= 0:
             break
-        found.append(Finding(one, _verdict(one, mask, left)))
+        found.append(Finding(one, _verdict(one, mask, left, left < HASTE, read)))
     return found
 
 
@@ -113,11 +119,12 @@ def rebase(tx: Transaction, tied: Iterable[Tie], *, mask: Mask) -> None:
             continue
 
 
-def _verdict(one: Tie, mask: Mask, search: float) -> Verdict:
+def _verdict(one: Tie, mask: Mask, search: float, hasty: bool, read: Read) -> Verdict:
     if not Path(one.root).is_dir():
         return Verdict(State.UNREADABLE, f"the root {one.root} is not here", target(one))
+    known = one.doubt is not None
     try:
-        return check(Path(one.root), _snapshot(one), mask=mask, search=search)
+        return check(Path(one.root), _snapshot(one), mask=mask, search=search, hasty=hasty, known=known, read=read)
     except MissingExtra as error:
         return Verdict(State.UNREADABLE, str(error), target(one))
 

@@ -16,7 +16,8 @@ from memstore.ledger.connection import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """One row. `lines` are 1-based and inclusive; `doubt` is the flagging that this tie raised and not yet answered."""
+    """One row. `lines` are 1-based and inclusive; `doubt` is the flagging that this tie raised, if nobody
+    answered or reverted it."""
 
     pk: int
     fact: int
@@ -36,8 +37,8 @@ class Tie:
 # CROSS JOIN keeps SQLite from reading every fact to find the few that are tied to something.
 _SELECT = (
     "SELECT a.pk, a.fact, r.path, a.path, a.first, a.last, a.symbol, a.sha256, a.form, a.seen, a.git_blob,"
-    " a.git_commit, a.at, a.doubt FROM anchors a"
-    " CROSS JOIN roots r ON r.pk = a.root CROSS JOIN facts f ON f.pk = a.fact"
+    " a.git_commit, a.at, CASE WHEN t.effective THEN t.pk END FROM anchors a"
+    " CROSS JOIN roots r ON r.pk = a.root CROSS JOIN facts f ON f.pk = a.fact LEFT JOIN transitions t ON t.pk = a.doubt"
 )
 
 

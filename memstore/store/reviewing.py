@@ -110,8 +110,7 @@ class Reviewing(Tending):
             return True
 
     def _scope_pks(self, db: sqlite3.Connection, scope: str | Sequence[str] | None) -> list[int]:
-        wanted = [self._scope(one) for one in ([scope] if scope is None or isinstance(scope, str) else scope)]
-        return list(events.find_scopes(db, wanted))
+        return list(events.find_scopes(db, self._named(scope)))
 
 
 _Found = tuple[Concern, list[int], list[str], str | None]

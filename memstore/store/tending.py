@@ -81,9 +81,8 @@ class Tending(Held):
         """
         from memstore.coherence import git, ties
 
-        wanted = [self._scope(one) for one in ([scope] if scope is None or isinstance(scope, str) else scope)]
         with self.ledger.reading() as db:
-            scopes = list(events.find_scopes(db, wanted))
+            scopes = list(events.find_scopes(db, self._named(scope)))
             if paths is None and since is None:
                 rows = anchors.in_scopes(db, scopes)
             else:
@@ -110,11 +109,17 @@ class Tending(Held):
     def watch(
         self, *, stop: Stop | None = None, settle_ms: int = 400, scope: str | Sequence[str] | None = None
     ) -> Iterator[AnchorReport]:
-        """Check what is tied to each file under the store's root as it changes; ends when `stop` is set."""
+        """Check what is tied to each file under the store's root as it changes; ends when `stop` is set.
+
+        The first report is of everything: what changed before anybody watched is found then.
+        """
         from memstore.coherence.watch import watch
 
-        for paths in watch(self._root(), stop=stop, settle_ms=settle_ms):
-            yield self.check_anchors(paths=paths, scope=scope)
+        def tied() -> list[Path]:
+            return [path for one in self._named(scope) for path in self.anchored_files(scope=one)]
+
+        for paths in watch(self._root(), stop=stop, settle_ms=settle_ms, tied=tied):
+            yield self.check_anchors(paths=paths or None, scope=scope)
 
     # --- inside -------------------------------------------------------------------------------------------------
 
@@ -188,6 +193,10 @@ class Tending(Held):
             unchecked=of - len(found),
         )
 
+    def _named(self, scope: str | Sequence[str] | None) -> list[str]:
+        """The scopes that a caller named, or the store's own."""
+        return [self._scope(one) for one in ([scope] if scope is None or isinstance(scope, str) else scope)]
+
     def _root(self) -> Path:
         if self.root is None:
             raise UsageError("this store has no root to tie facts to files under: open it with MemoryStore(…, root=…)")
@@ -214,7 +223,7 @@ def _marked(told: Recollection, found: Sequence[Finding], unseen: Sequence[Tie])
     states = {str(target(one.tie)): one.verdict.state.value for one in found}
     states |= {str(target(one)): "not looked at" for one in unseen}
     known: tuple[str, ...] = tuple(told.why.get("doubts", ()))  # type: ignore[arg-type]
-    fresh = [one.reason for one in found if one.verdict.doubtful and one.reason not in known]
+    fresh = [one.reason for one in found if one.verdict.doubtful and not one.tie.doubt and one.reason not in known]
     why = {**told.why, "anchors": states, **({"doubts": (*known, *fresh)} if known or fresh else {})}
     evidence = Evidence(
         **{
