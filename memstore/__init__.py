@@ -26,7 +26,7 @@ _HOMES = {
     "memstore.model": (
         "Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
         " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
-        " ReviewItem Span Status Transition Usage"
+        " ReviewItem Span Status Synced Transition Usage"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         ReviewItem,
         Span,
         Status,
+        Synced,
         Transition,
         Usage,
     )
@@ -102,6 +103,7 @@ __all__ = [
     "ReviewItem",
     "Span",
     "Status",
+    "Synced",
     "Topic",
     "Transition",
     "Usage",

@@ -210,6 +210,25 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
+class Synced:
+    """What `sync` did with the Markdown files in `folder`: `written` are those that it changed, made or removed.
+
+    Facts by id: `added` from words that somebody wrote there, `withdrawn` because their line was taken out, `restored`
+    because it was and may not be withdrawn so, or with its whole file. `conflicts` are the edits that policy refused:
+    both sides stay. `shown` counts the facts in the files now; `problems` are files and facts that were left out.
+    """
+
+    folder: str
+    written: tuple[str, ...]
+    added: tuple[str, ...]
+    withdrawn: tuple[str, ...]
+    restored: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
+    problems: tuple[Problem, ...]
+    shown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing `verify` found wrong: what kind, in which record, and what to do."""
 
@@ -220,7 +239,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What `forget` did. `pending` while an open reader still pins old pages."""
+    """What `forget` did. `pending` while an open reader still pins old pages; `files` are Markdown that it rewrote."""
 
     id: str
     scope: str
@@ -229,6 +248,7 @@ class Certificate:
     facts: tuple[str, ...]
     pending: bool
     out_of_reach: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

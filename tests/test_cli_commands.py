@@ -376,6 +376,46 @@ BAD = {
 }
 
 
+class TestMarkdownFiles:
+    def test_an_edit_in_the_files_is_a_documents_word_until_it_is_said_to_be_yours(self, cli, tmp_path):
+        add(cli, "We use Redis.", "decision")
+        assert cli("sync").startswith(f"1 facts in {tmp_path}/.memstore/markdown, 2 files written")
+        (topic,) = set((tmp_path / ".memstore/markdown").glob("*.md")) - {tmp_path / ".memstore/markdown/MEMORY.md"}
+        topic.write_text(topic.read_text().replace("Redis", "Valkey"))
+        assert "2 facts in" in cli("sync")
+        assert "Refused: document has less authority than user" in cli.err
+        assert "memstore sync --mine" in cli.err
+        topic.write_text(topic.read_text().replace("We use Redis.", "We use Postgres."))
+        cli("sync", "--mine")
+        found = {one["text"]: one["binding"] for one in cli.json("recall", "what do we use")}
+        assert found == {"We use Postgres.": True, "We use Valkey.": False}
+
+    def test_forgetting_says_which_files_it_reached(self, cli, tmp_path):
+        id_ = add(cli, "Wilhelmina owns it.", "observation")
+        cli("sync", "notes")
+        told = cli("forget", id_, "--yes")
+        assert f"taken out of {tmp_path}/notes/MEMORY.md" in told
+        assert not any("ilhelmina" in path.read_text() for path in (tmp_path / "notes").iterdir())
+
+    def test_a_terminal_asks_whose_edits_they_are(self, cli, tmp_path):
+        id_ = add(cli, "We use Redis.", "decision")
+        cli("sync", "notes")
+        (topic,) = set((tmp_path / "notes").glob("*.md")) - {tmp_path / "notes/MEMORY.md"}
+        topic.write_text(topic.read_text().replace("Redis", "Valkey"))
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "memstore.cli", "sync", "notes"]
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path)
+        os.write(ours, b"y\n")
+        assert process.wait(60) == 0
+        assert "Did you do that yourself?" in os.read(ours, 10_000).decode()
+        assert cli.json("show", id_)["status"] == "superseded"
+
+    def test_a_file_in_the_place_of_the_folder_is_one_line(self, cli, tmp_path):
+        (tmp_path / "notes").write_text("")
+        cli("sync", "notes", code=2)
+        assert "is not a directory" in cli.err
+
+
 class TestBadInput:
     @pytest.mark.parametrize("name", BAD)
     def test_it_gets_one_line_and_a_code_and_changes_nothing(self, cli, tmp_path, name):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from memstore.agents import views
 from memstore.errors import UsageError
+from memstore.markdown.view import FILE_KEYS as FILES
 from memstore.model import Event, Fact, Span, Status
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ ROOT = "/memories"
 REMEMBERED = f"{ROOT}/remembered"
 VIEW_LINES = 200
 
-FILES = "memory-tool:"
 _BLANK = "The blank file "
 _FILE = "The file "
 _DIRECTORY = "The directory "

@@ -37,6 +37,7 @@ SECTIONS = {
         "watch": "tend",
         "diff": "tend",
         "consolidate": "tend",
+        "sync": "sync",
     },
     "Look after": {
         "init": "keep",

@@ -196,6 +196,7 @@ def forget(
     def human() -> str:
         pending = ", pending until an open reader lets go of old pages" if certificate.pending else ""
         lines = [f"forgot {len(certificate.facts)} facts, {len(certificate.events)} turns{pending}: {certificate.id}"]
+        lines += [f"taken out of {look.visible(file)}" for file in certificate.files]
         return "\n".join([*lines, *(f"out of reach: {look.visible(one)}" for one in certificate.out_of_reach)])
 
     return Answer([as_record(certificate)], human, one=True)

@@ -1,12 +1,14 @@
 """Copies of the store: consistent backups taken while others write, and restoring one.
 
-A copy is out of forgetting's reach, so the ledger remembers that it was made, and certificates name it.
+A copy is out of forgetting's reach, so the ledger remembers that it was made, and certificates name it. The same table
+names the Markdown folders that are synced with the store: those are reached (kind "markdown").
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +68,11 @@ def note(ledger: Ledger, kind: str, path: Path) -> None:
         return
     with ledger.writing() as tx:
         tx.execute("INSERT INTO copies (at, kind, path) VALUES (?, ?, ?)", (tx.at, kind, str(path.absolute())))
+
+
+def kept(db: sqlite3.Connection, kind: str) -> set[str]:
+    """The paths noted as of a kind."""
+    return {row[0] for row in db.execute("SELECT path FROM copies WHERE kind = ?", (kind,))}
 
 
 def restore(backup: Path, target: Path) -> None:

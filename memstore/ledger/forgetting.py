@@ -163,7 +163,10 @@ def certificate(db: sqlite3.Connection, pk: int) -> Certificate:
         (pk,),
     ).fetchone()
     copies = [
-        f"{kind} {path}" for kind, path in db.execute("SELECT DISTINCT kind, path FROM copies WHERE at <= ?", (at,))
+        f"{kind} {path}"
+        for kind, path in db.execute(
+            "SELECT DISTINCT kind, path FROM copies WHERE at <= ? AND kind <> 'markdown'", (at,)
+        )
     ]
     return Certificate(
         id=id_,

@@ -25,6 +25,7 @@ NAME_BYTES = 255
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # NONBLOCK: a planted FIFO must not hang us
+_RENAME_EXCHANGE = 2  # of Linux's renameat2
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,14 +47,11 @@ class Folder:
         """
         with self._parent(name) as (folder, leaf):
             try:
-                file = os.open(leaf, _READ, dir_fd=folder)
+                data = _bytes(folder, leaf)
             except OSError as error:
                 raise _refusal(name, error) from error
-            with open(file, "rb") as stream:
-                mode = os.fstat(stream.fileno()).st_mode
-                if not stat.S_ISREG(mode):
-                    raise PathRefused(f"{name} is not a regular file: only plain files are read")
-                data = stream.read(FILE_BYTES + 1)
+        if data is None:
+            raise PathRefused(f"{name} is not a regular file: only plain files are read")
         if len(data) > FILE_BYTES:
             raise UnreadableFile(f"{name} is longer than {FILE_BYTES:,} bytes: split it into topics")
         try:
@@ -63,6 +61,48 @@ class Folder:
 
     def write(self, name: str, text: str) -> None:
         """Replace the file with `text` in one step; on any failure the file is as it was."""
+        with self._beside(name, text) as (folder, temporary, leaf):
+            with suppress(FileNotFoundError):
+                _regular(folder, leaf, name)
+            os.replace(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+
+    def replace(self, name: str, expected: str | None, text: str) -> bool:
+        """Put `text` in the place of `expected` (None: of nothing); False, and nothing changed, if that is not there.
+
+        What somebody else writes meanwhile is never lost: the files are exchanged in one step, and exchanged back if
+        it was not `expected` that came out. Where the system cannot exchange files, the moment between reading the
+        file again and replacing it remains.
+        """
+        with self._beside(name, text) as (folder, temporary, leaf):
+            if expected is None:
+                try:
+                    os.link(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+                except FileExistsError:
+                    return False
+            else:
+                if self._content(folder, leaf) != expected.encode("utf-8"):
+                    return False
+                if not _exchange(folder, temporary, leaf):
+                    os.replace(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+                elif self._content(folder, temporary) != expected.encode("utf-8"):
+                    while self._content(folder, temporary) != text.encode("utf-8"):
+                        _exchange(folder, temporary, leaf)
+                    return False
+            os.fsync(folder)
+            return True
+
+    @staticmethod
+    def _content(folder: int, leaf: str) -> bytes | None:
+        """The bytes of a regular file, None where there is none."""
+        try:
+            return _bytes(folder, leaf)
+        except OSError:
+            return None
+
+    @contextmanager
+    def _beside(self, name: str, text: str) -> Iterator[tuple[int, str, str]]:
+        """`text` in a file of its own, written and synced: (folder, that file, the last component of `name`)."""
         try:
             data = text.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -72,29 +112,35 @@ class Folder:
         with self._parent(name, create=True) as (folder, leaf):
             temporary = f".tmp-{uuid.uuid4().hex}"
             try:
-                with suppress(FileNotFoundError):
-                    mode = os.stat(leaf, dir_fd=folder, follow_symlinks=False).st_mode
-                    if not stat.S_ISREG(mode):
-                        raise PathRefused(f"{name} is not a regular file: it was left alone")
                 with open(os.open(temporary, _CREATE, 0o600, dir_fd=folder), "wb") as stream:
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
-                os.replace(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
-                os.fsync(folder)
+                yield folder, temporary, leaf
             except OSError as error:
                 raise _refusal(name, error) from error
             finally:
                 with suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
 
-    def remove(self, name: str) -> None:
-        """Delete a file. A link is never followed: it is refused like everywhere else."""
+    def remove(self, name: str, expected: str | None = None) -> bool:
+        """Delete a file; if it holds something else than is `expected`, keep it and return False.
+
+        A link is never followed: it is refused like everywhere else.
+        """
         with self._parent(name) as (folder, leaf):
             try:
-                if not stat.S_ISREG(os.stat(leaf, dir_fd=folder, follow_symlinks=False).st_mode):
-                    raise PathRefused(f"{name} is not a regular file: it was left alone")
-                os.unlink(leaf, dir_fd=folder)
+                _regular(folder, leaf, name)
+                if expected is None:
+                    os.unlink(leaf, dir_fd=folder)
+                    return True
+                aside = f".tmp-{uuid.uuid4().hex}"
+                os.rename(leaf, aside, src_dir_fd=folder, dst_dir_fd=folder)
+                changed = self._content(folder, aside) != expected.encode("utf-8")
+                if changed:
+                    os.link(aside, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+                os.unlink(aside, dir_fd=folder)
+                return not changed
             except OSError as error:
                 raise _refusal(name, error) from error
 
@@ -171,6 +217,38 @@ def components(name: str) -> list[str]:
         if size > NAME_BYTES - 40:  # leaves room for a temporary name beside it
             raise PathRefused(f"{name[:40]!r}… is too long for a file name")
     return parts
+
+
+def _bytes(folder: int, leaf: str) -> bytes | None:
+    """What a regular file begins with, one byte more than is ever read; None for what is no regular file."""
+    file = os.open(leaf, _READ, dir_fd=folder)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            return None
+        with open(file, "rb", closefd=False) as stream:
+            return stream.read(FILE_BYTES + 1)
+    finally:
+        os.close(file)
+
+
+def _regular(folder: int, leaf: str, name: str) -> None:
+    if not stat.S_ISREG(os.stat(leaf, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise PathRefused(f"{name} is not a regular file: it was left alone")
+
+
+def _exchange(folder: int, one: str, other: str) -> bool:
+    """Two names change places in one step; False where the system cannot do that."""
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    if rename(folder, os.fsencode(one), folder, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    if ctypes.get_errno() in (errno.ENOSYS, errno.EINVAL):
+        return False
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _refusal(name: str, error: OSError) -> Exception:

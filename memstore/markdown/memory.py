@@ -157,7 +157,7 @@ class MarkdownMemory:
         if injection.cut:
             hidden = injection.total - injection.lines
             problems.append(Problem("index-cut", INDEX, f"{hidden} lines are past the cap: move some into topics"))
-        listed = {file for line in _lines(self.index()) if (file := _points_at(line))}
+        listed = {file for line in _lines(self.index()) if (file := points_at(line))}
         for file in sorted(listed | set(self.folder.names()) - {INDEX}):
             try:
                 self.read(file)
@@ -185,13 +185,13 @@ class MarkdownMemory:
         with self.folder.locked():
             for topic in checked:
                 self.folder.write(topic.file, render(topic))
-            self.folder.write(INDEX, _with_entries(self.index(), checked))
+            self.folder.write(INDEX, with_entries(self.index(), checked))
 
     def remove(self, file: str) -> None:
         """Take a topic out of the index, then delete its file. Raises `NotFound` when there is neither."""
         with self.folder.locked():
             index = self.index()
-            kept = "".join(line for line in _lines(index) if _points_at(line) != file)
+            kept = without_entry(index, file)
             if kept != index:
                 self.folder.write(INDEX, kept)
             try:
@@ -206,15 +206,21 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _points_at(line: str) -> str | None:
+def points_at(line: str) -> str | None:
+    """The file that a line of the index points at."""
     match = _POINTER.fullmatch(line)
     return match["file"] if match else None
 
 
-def _with_entries(index: str, topics: Sequence[Topic]) -> str:
+def without_entry(index: str, file: str) -> str:
+    """The index without the lines that point at a file."""
+    return "".join(line for line in _lines(index) if points_at(line) != file)
+
+
+def with_entries(index: str, topics: Sequence[Topic]) -> str:
     """The index with one line for each topic: in place where it has one, else on top, below a heading."""
     lines = _lines(index)
-    where = {file: i for i, line in reversed(list(enumerate(lines))) if (file := _points_at(line))}
+    where = {file: i for i, line in reversed(list(enumerate(lines))) if (file := points_at(line))}
     new: list[str] = []
     for topic in topics:
         line = f"- [{topic.name}]({topic.file})" + (f" — {topic.description}" if topic.description else "") + "\n"

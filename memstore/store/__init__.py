@@ -5,6 +5,8 @@ changing   supersede, amend, retract, confirm, flag, revalidate, revert
 writing    record, remember, capture: words in
 tending    facts tied to files
 reviewing  review, consolidate: what waits for a decision, and what needs none
+syncing    sync: facts as Markdown files, and edits there as facts
+files      those files, while they are synced or something in them is forgotten
 asking     recall, context, get, history, explain: answers out
 keeping    forget, verify, rebuild, backup: looking after the file
 held       what every part holds

@@ -41,6 +41,7 @@ from memstore.store.changing import Changing, Facts
 from memstore.store.meaning import Meanings
 from memstore.store.naming import FactLike, SourceLike
 from memstore.store.reviewing import Reviewing
+from memstore.store.syncing import Syncing
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Extractor
@@ -62,7 +63,7 @@ PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
-class MemoryStore(Changing, Reviewing):
+class MemoryStore(Changing, Reviewing, Syncing):
     """A memory in one file. Safe to share between threads, and to open in many processes at once.
 
     path      the SQLite file; made if it is not there (its directory must be)

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from memstore.coherence import doubt
 from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
 from memstore.index import lexical, vector
-from memstore.ledger import copies, events, forgetting
-from memstore.ledger.connection import Ledger
+from memstore.ledger import copies, events, facts, forgetting
+from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.exchange import export as exporting
 from memstore.ledger.exchange import load as importing
 from memstore.ledger.standing import State, status
@@ -38,7 +39,9 @@ def forget(
     listed = [what] if isinstance(what, (Fact, Recollection, Event, str)) else list(what)
     if sum((bool(listed), session is not None, everything)) != 1:
         raise UsageError("name what to forget: facts or events, or session=, or everything=True for the whole scope")
-    with ledger.writing() as tx:
+    from memstore.store.files import kept_files
+
+    with kept_files(ledger) as kept, ledger.writing() as tx:
         home = next((item.scope for item in listed if isinstance(item, (Fact, Event))), scope)
         said = [item for item in listed if isinstance(item, Event) or (isinstance(item, str) and item[:2] == "e_")]
         held = [item for item in listed if not isinstance(item, Event) and item not in said]
@@ -51,17 +54,24 @@ def forget(
             event_pks = forgetting.events_of(tx.db, scope_pk, session)
             if session is not None and not event_pks:
                 raise UsageError(f"there is no session {session!r} to forget in scope {home!r}")
+
+        def unindex(tx: Transaction, gone: Sequence[tuple[int, str]]) -> None:
+            lexical.remove(tx, gone)
+            rows = facts.rows(tx.db, [fact for fact, _ in gone])
+            kept.forget(home, {rows[fact].id: text for fact, text in gone})
+
         pk = forgetting.erase(
             tx,
             scope=scope_pk,
             event_pks=event_pks,
             fact_pks=naming.fact_pks(tx.db, held, [home]) if held else [],
-            unindex=lexical.remove,
+            unindex=unindex,
             reason=reason,
         )
     ledger.finish_erasures()
     with ledger.reading() as db:
-        return forgetting.certificate(db, pk)
+        found = forgetting.certificate(db, pk)
+    return replace(found, files=tuple(sorted(kept.written)), out_of_reach=(*kept.out_of_reach, *found.out_of_reach))
 
 
 def open_index(ledger: Ledger) -> None:

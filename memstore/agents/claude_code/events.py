@@ -16,10 +16,10 @@ from memstore import settings
 from memstore.agents import views
 from memstore.agents.claude_code.payload import PATH_CHARACTERS, Payload
 from memstore.agents.claude_code.session import Session
-from memstore.agents.memory_files import FILES
 from memstore.claude import asked_for
 from memstore.errors import MemstoreError
 from memstore.markdown import keywords
+from memstore.markdown.view import FILE_KEYS
 from memstore.model import Fact, Modality, Recollection, Status
 from memstore.recall import render
 from memstore.store import MemoryStore
@@ -99,7 +99,7 @@ def _standing(store: MemoryStore, since: datetime | None) -> list[tuple[str, Rec
     """Each fact once, under the first heading that it belongs to."""
     doubted = [views.recollection(fact, Status.SUSPECT) for fact in store.facts(status=Status.SUSPECT, newest=NEWEST)]
     # The memory tool's files are there to be opened; that they are there is not worth a line.
-    live = [one for one in store.facts(status=Status.LIVE, newest=NEWEST) if not (one.key or "").startswith(FILES)]
+    live = [one for one in store.facts(status=Status.LIVE, newest=NEWEST) if not (one.key or "").startswith(FILE_KEYS)]
     changed = [_with_replaced(store, fact) for fact in live if since is not None and fact.recorded_at > since]
     decided = store.facts(status=Status.LIVE, modality=Modality.DECISION, newest=NEWEST)
     sections: list[tuple[str, list[Recollection]]] = [
