@@ -47,7 +47,7 @@ def traces(folder: Path, words: list[str]) -> list[tuple[str, str]]:
 def secret(at: random.Random) -> str:
     """Words that are nowhere else: a long one, which the index keeps as a token of its own."""
     alphabet = string.ascii_lowercase + at.choice(["", "éüñ", "日本語の記憶", "АБВГД"])
-    return "q" + "".join(at.choice(alphabet) for _ in range(at.randint(14, 24)))
+    return "q" + "".join(at.choices(alphabet, k=at.randint(14, 24)))
 
 
 class Case:
