@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memstore import MemoryStore
+from memstore import MemoryStore, Status
 from memstore.errors import ImportFailed, UsageError
 from tests.test_store import NOON, Clock
 
@@ -88,6 +88,39 @@ class TestRoundTrip:
         other.import_(tmp_path / "one.jsonl")
         assert any("both stores held" in c.reason for c in other.conflicts())
         assert other.verify() == []
+
+    def test_a_newcomer_to_a_key_in_conflict_becomes_a_conflict_too(self, tmp_path: Path) -> None:
+        one = MemoryStore(tmp_path / "one.db")
+        one.remember("Ten is the limit.", modality="decision", key="limit")
+        one.remember("Perhaps twenty.", modality="hypothesis", key="limit")
+        two = MemoryStore(tmp_path / "two.db")
+        theirs = two.remember("Forty is the limit.", modality="decision", key="limit")
+        two.export(tmp_path / "two.jsonl")
+        one.import_(tmp_path / "two.jsonl")
+        assert any(theirs.id in (*c.old, *c.new) for c in one.conflicts())
+        assert one.verify() == []
+
+    def test_what_happened_elsewhere_before_counts_before_though_it_is_imported_after(self, tmp_path: Path) -> None:
+        clock = Clock()
+        one = MemoryStore(tmp_path / "one.db", clock=clock)
+        fact = one.remember("Ten is the limit.", modality="decision")
+        so = one.remember("So nine are enough.", modality="decision", depends_on=fact)
+        one.export(tmp_path / "common.jsonl")
+        two = MemoryStore(tmp_path / "two.db", clock=clock)
+        two.import_(tmp_path / "common.jsonl")
+        clock.advance(days=1)
+        one.flag(fact, reason="measured otherwise")
+        clock.advance(days=1)
+        two.confirm(fact, reason="measured again")
+        two.confirm(so, reason="measured, too")
+        one.export(tmp_path / "one.jsonl")
+        two.export(tmp_path / "two.jsonl")
+        one.import_(tmp_path / "two.jsonl")
+        two.import_(tmp_path / "one.jsonl")
+        for store in (one, two):
+            assert [store.status(f) for f in (fact, so)] == [Status.LIVE, Status.LIVE]
+            assert store.status(fact, as_of=clock() - timedelta(hours=1)) is Status.SUSPECT
+            assert store.verify() == []
 
     def test_chains_made_in_opposite_directions_do_not_become_a_circle(self, tmp_path: Path) -> None:
         one = MemoryStore(tmp_path / "one.db")

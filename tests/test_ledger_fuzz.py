@@ -86,7 +86,7 @@ class TestNothingButOurErrors:
             assert memory.fact(fact.id).text == fact.text
             assert fact.provenance[0].quote == fact.text
             assert memory.history(fact).heads == (fact.id,)
-            if ttl is None and key is not None:
+            if ttl is None and key is not None and at is None:
                 held = memory.get(key)
                 assert held is not None
                 assert held.id == fact.id

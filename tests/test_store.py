@@ -107,6 +107,31 @@ class TestChains:
         assert memory.status(decision) is memory.status(guess) is Status.LIVE
         assert memory.conflicts() == [clash]
 
+    def test_a_statement_recorded_late_takes_its_place_by_when_it_was_said(
+        self, memory: MemoryStore, clock: Clock
+    ) -> None:
+        first = memory.remember("Ten is the limit.", modality="decision", key="limit", at=NOON - timedelta(days=90))
+        latest = memory.remember("Thirty is the limit.", modality="decision", key="limit")
+        clock.advance(days=1)
+        late = memory.remember("Twenty is the limit.", modality="decision", key="limit", at=NOON - timedelta(days=30))
+        assert memory.get("limit") == latest
+        assert memory.status(late) is Status.SUPERSEDED
+        assert memory.history(late).heads == (latest.id,)
+        then = [memory.get("limit", valid_at=NOON - timedelta(days=days)) for days in (60, 10)]
+        assert [fact.id for fact in then if fact] == [first.id, late.id]
+        assert memory.get("limit", as_of=NOON) == latest
+        assert memory.verify() == []
+
+    def test_a_stronger_statement_recorded_late_stays_beside_the_weaker_one_said_after_it(
+        self, memory: MemoryStore
+    ) -> None:
+        guess = memory.remember("Perhaps thirty.", modality="hypothesis", key="limit")
+        settled = memory.remember("Ten is the limit.", modality="decision", key="limit", at=NOON - timedelta(days=30))
+        assert [conflict.old for conflict in settled.conflicts] == [(settled.id,)]
+        assert {memory.status(guess), memory.status(settled)} == {Status.LIVE}
+        assert memory.get("limit").id == settled.id
+        assert memory.verify() == []
+
     def test_a_key_has_one_live_fact_and_keeps_its_history(self, memory: MemoryStore, clock: Clock) -> None:
         first = memory.remember("Redis", modality="decision", key="storage")
         clock.advance(days=1)

@@ -114,7 +114,7 @@ def gather(row: Row, standing: Standing, steps: Iterable[Step], *, sources: int,
         replaces=any(s.side == "new" and counts[s.pk] for s in replacing),
         spent=round(min(1.0, max(0.0, lived)), 2),  # an answer asked for twice is the same answer
         doubts=doubts,
-        contested=sum(s.side == "old" and s.refused and s.pk > standing.cleared for s in replacing),
+        contested=sum(s.side == "old" and s.refused and s.when > standing.cleared for s in replacing),
     )
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import digest
-from memstore.ledger.standing import Standing, State, Step, derive
+from memstore.ledger.standing import Moment, Standing, State, Step, derive
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Doubt:
 
     path: tuple[int, ...]
     state: State
-    since: int
+    since: Moment
 
 
 def carried(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None = None) -> dict[int, Doubt]:

@@ -137,14 +137,7 @@ def _keys(db: sqlite3.Connection) -> Iterator[Problem]:
         held = [
             row[0] for row in db.execute("SELECT pk FROM facts WHERE scope = ? AND key = ? AND state < 2", (scope, key))
         ]
-        marks = ",".join("?" * len(held))
-        accounted = db.execute(
-            "SELECT count(DISTINCT i.fact) FROM involved i JOIN transitions t ON t.pk = i.transition"
-            " WHERE (t.refusal IS NOT NULL OR t.effective = 0 OR t.change = 'reverted')"
-            f" AND i.fact IN ({marks})",
-            held,
-        ).fetchone()[0]
-        if accounted < len(held) - 1:  # a fact may come back by a reversal to a key that another took meanwhile
+        if not transitions.explain_sharing(db, held):
             ids = ", ".join(row.id for row in facts.rows(db, held).values())
             yield Problem("key", ids, f"several facts hold the key {key!r}, and no conflict or reversal explains it")
 

@@ -171,7 +171,7 @@ def _ranks(tx: Transaction, session: int, events: Sequence[int]) -> Iterator[tup
 
 def of_facts(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, int]:
     """{place: fact} of the facts that are indexed."""
-    result = {}
+    result: dict[int, int] = {}
     for begin in range(0, len(facts), 500):
         part = facts[begin : begin + 500]
         marks_ = ",".join("?" * len(part))

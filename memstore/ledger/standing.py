@@ -31,6 +31,12 @@ _STATUS = {
 }
 
 
+#: When a transition happened: its recorded time, then its key, for those of one moment. An import brings
+#: transitions that happened before others which are here already, so the key alone does not tell.
+Moment = tuple[int, int]
+NEVER: Moment = (-(2**63), 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One transition as a fact sees it: which side it stood on, and when the words behind it were said."""
@@ -43,19 +49,23 @@ class Step:
     refused: bool
     said_at: int | None
 
+    @property
+    def when(self) -> Moment:
+        return self.at, self.pk
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`since` is the transition that made the state what it is, `cleared` the last word that a fact holds after all.
+    """`since` is when the state became what it is, `cleared` when somebody last said that a fact holds after all.
 
-    Both are 0 where there was none. `doubts` are the flaggings that nobody has answered.
+    Both are NEVER where that did not happen. `doubts` are the flaggings (pk) that nobody has answered.
     """
 
     state: State
     expires_at: int | None
     confirmations: int
-    since: int = 0
-    cleared: int = 0
+    since: Moment = NEVER
+    cleared: Moment = NEVER
     doubts: tuple[int, ...] = ()
 
 
@@ -75,38 +85,39 @@ def effective(steps: Iterable[tuple[int, int | None, bool, bool]]) -> dict[int, 
 
 
 def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
-    """The state and end of life of a fact from all its transitions up to a moment, in order of pk."""
-    ordered = sorted(steps, key=lambda s: s.pk)
+    """The state and end of life of a fact from all its transitions up to a moment, in the order they happened."""
+    ordered = sorted(steps, key=lambda step: step.when)
     counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in ordered)
     state = State.LIVE
-    flags: set[int] = set()
+    flags: dict[int, Moment] = {}
     alive_from = said_at
-    confirmations = since = cleared = 0
+    confirmations = 0
+    since = cleared = NEVER
     for step in ordered:
         if not counts[step.pk]:
             continue
         if step.change is Change.SUPERSEDED and step.side == "old":
-            state, since = max(state, State.SUPERSEDED), step.pk
+            state, since = max(state, State.SUPERSEDED), step.when
         elif step.change is Change.RETRACTED:
-            state, since = max(state, State.RETRACTED), step.pk
+            state, since = max(state, State.RETRACTED), step.when
         elif step.change is Change.FORGOTTEN:
-            state, since = State.FORGOTTEN, step.pk
+            state, since = State.FORGOTTEN, step.when
         elif step.change is Change.FLAGGED:
-            flags.add(step.pk)
+            flags[step.pk] = step.when
         elif step.change is Change.CONFIRMED:
             flags.clear()
-            cleared = step.pk
+            cleared = step.when
             confirmations += 1
             alive_from = max(alive_from, step.said_at if step.said_at is not None else step.at)
         elif step.change is Change.REVALIDATED:
             # One doubt answered, or, without a target, all of them.
             if step.target is not None:
-                flags.discard(step.target)
+                flags.pop(step.target, None)
             else:
                 flags.clear()
-                cleared = step.pk
+                cleared = step.when
     if flags and state is State.LIVE:
-        state, since = State.SUSPECT, max(flags)
+        state, since = State.SUSPECT, max(flags.values())
     expires_at = None if ttl is None else alive_from + ttl
     return Standing(state, expires_at, confirmations, since, cleared, tuple(sorted(flags)))
 

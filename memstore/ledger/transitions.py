@@ -127,6 +127,33 @@ def involving(db: sqlite3.Connection, fact_pks: Iterable[int], as_of: int | None
     return [row[0] for row in found]
 
 
+def explain_sharing(db: sqlite3.Connection, held: Sequence[int]) -> bool:
+    """Whether what is on record explains that several facts hold one key.
+
+    A fact may have come back to it by a reversal. All others must hang together by refusals: each was kept beside
+    another because policy, or an import, would not decide between them.
+    """
+    marks = ",".join("?" * len(held))
+    came_back = db.execute(
+        "SELECT i.fact FROM involved i JOIN transitions t ON t.pk = i.transition"
+        " WHERE t.change IN ('superseded', 'retracted') AND t.effective = 0 AND t.refusal IS NULL AND i.side = 'old'"
+        f" AND i.fact IN ({marks})",
+        tuple(held),
+    )
+    apart = set(held) - {row[0] for row in came_back}
+    beside: dict[int, set[int]] = {}
+    for transition, fact in db.execute(
+        "SELECT i.transition, i.fact FROM involved i JOIN transitions t ON t.pk = i.transition"
+        f" WHERE t.refusal IS NOT NULL AND i.fact IN ({marks})",
+        tuple(held),
+    ):
+        beside.setdefault(transition, set()).add(fact)
+    together = {apart.pop()} if apart else set()
+    while joined := [facts_ for facts_ in beside.values() if facts_ & together and not facts_ <= together]:
+        together = together.union(*joined)
+    return apart <= together
+
+
 # --- chains ----------------------------------------------------------------------------------------------------
 
 

@@ -184,8 +184,9 @@ class MemoryStore(Changing, Reviewing, Syncing):
         """Hold a statement as a fact. Without a `source`, its own text is recorded as the event it came from.
 
         origin    whose words they are: "user" without a source; with one, its own origin (the least, of several)
-        key       an exact name; the fact replaces what held it. Where policy forbids that (a weaker word, or a
-                  lower authority) both stay, and the returned fact carries the conflict
+        key       an exact name; of two facts under it the one said later (`at`) replaces the other, whichever was
+                  recorded first. Where policy forbids that (a weaker word, or a lower authority) both stay, and the
+                  returned fact carries the conflict
         at        when it was said (its source's time, else now); lifetimes run from then
         valid_from, valid_to   when it is true in the world, from `at` on unless given
         ttl       a lifetime, None for none, DEFAULT for the policy's by modality and kind

@@ -161,7 +161,7 @@ def _conflicts(
         sides = tuple(pk_of.get(id_, 0) for id_ in (*record.old, *record.new))
         if 0 in sides or sides in seen or not isinstance(record, Conflict) or record.change is Change.REVERTED:
             continue
-        refused = transitions.pk_of(db, record.id)
+        refused = to_micros(record.at), transitions.pk_of(db, record.id)
         if any(standings[pk].cleared > refused for pk in sides):
             continue
         seen.add(sides)

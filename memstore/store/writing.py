@@ -112,16 +112,19 @@ def remember(
 
 
 def add(tx: Transaction, draft: Draft) -> int:
-    """Write a fact and its index entry, and let it replace what holds its key."""
+    """Write a fact and its index entry, and settle with what holds its key: the one said later replaces the other."""
     held = facts.by_key(tx.db, [draft.scope], draft.key) if draft.key else []
     fact = facts.add(tx, draft)
     if lexical.exists(tx.db):
         lexical.add(tx, [(fact, draft.text, min(event for event, _, _ in draft.spans))])
-    for old in held:
-        if facts.rows(tx.db, [old])[old].state < State.SUPERSEDED:
-            chains.supersede(
-                tx, [old], [fact], reason=f"said again under the key {draft.key!r}", event=draft.spans[0][0]
-            )
+    for holder, row in sorted(facts.rows(tx.db, held).items()):
+        if row.state >= State.SUPERSEDED:
+            continue
+        event = draft.spans[0][0]
+        if row.said_at <= draft.said_at:
+            chains.supersede(tx, [holder], [fact], reason=f"said again under the key {draft.key!r}", event=event)
+        else:  # an old transcript read today: its words are not news
+            chains.supersede(tx, [fact], [holder], reason=f"said before what holds the key {draft.key!r}", event=event)
     return fact
 
 

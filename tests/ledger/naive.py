@@ -306,8 +306,9 @@ class Naive:
         ]
         self.facts.append(fact)
         for old in holders:
-            refused = not allowed((fact.modality, fact.origin), (old.modality, old.origin))
-            self._happen("superseded", [old], [fact], source, refused=refused)
+            before, after = (old, fact) if old.said_at <= fact.said_at else (fact, old)
+            refused = not allowed((after.modality, after.origin), (before.modality, before.origin))
+            self._happen("superseded", [before], [after], source, refused=refused)
         return fact
 
     def _happen(

@@ -350,7 +350,7 @@ def _record_clashes(tx: Transaction, run: _Import) -> None:
     """A key that several facts hold now, with nothing on record between them, becomes a conflict."""
     for scope, key in sorted(run.crowded):
         held = [pk for pk, row in facts.rows(tx.db, facts.by_key(tx.db, [scope], key)).items() if row.state < 2]
-        if len(held) > 1 and not _explained(tx, held):
+        if not transitions.explain_sharing(tx.db, held):
             transitions.append(
                 tx,
                 scope=scope,
@@ -360,13 +360,3 @@ def _record_clashes(tx: Transaction, run: _Import) -> None:
                 reason=f"both stores held the key {key!r}",
                 refusal="an import decides nothing: choose one with  memstore review",
             )
-
-
-def _explained(tx: Transaction, held: Sequence[int]) -> bool:
-    marks = ",".join("?" * len(held))
-    (accounted,) = tx.execute(
-        "SELECT count(DISTINCT i.fact) FROM involved i JOIN transitions t ON t.pk = i.transition"
-        f" WHERE (t.refusal IS NOT NULL OR t.effective = 0 OR t.change = 'reverted') AND i.fact IN ({marks})",
-        tuple(held),
-    ).fetchone()
-    return bool(accounted == len(held))
