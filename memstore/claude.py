@@ -16,7 +16,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,15 @@ class Asking:
     claude: Claude
     book: Callable[[Usage], None]
     clock: Callable[[], datetime]
+
+    def itemised(self, bill: list[Usage]) -> Asking:
+        """The same, with every entry of the bill noted in a list as well."""
+
+        def book(entry: Usage) -> None:
+            bill.append(entry)
+            self.book(entry)
+
+        return replace(self, book=book)
 
     def ask(self, *, session: str, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
         """One question; the answer is a JSON object of `schema`. Raises only MissingExtra.

@@ -189,13 +189,19 @@ class Recollection:
 
 @dataclass(frozen=True, slots=True)
 class CaptureReport:
-    """What a capture did: counts, and the lines or turns that were passed over, with the reason."""
+    """What a capture did: counts, and the lines or turns that were passed over, with the reason.
+
+    `updates` counts what new statements did to held ones: replaced, amended, confirmed, refused (by policy), possible
+    (waiting for `review`). `bill` is what Claude was paid, booked already.
+    """
 
     events: int
     facts: int
     corroborated: int
     skipped: Mapping[str, int]
     problems: tuple[str, ...] = ()
+    updates: Mapping[str, int] = field(default_factory=dict)
+    bill: tuple[Usage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

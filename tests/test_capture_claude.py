@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from memstore.capture.updates import CERTAIN, Relation, Statement
 from memstore.capture.verbatim import VerbatimExtractor
 from memstore.claude import Asking, Budget, Claude, Outcome, asked_for
 from memstore.errors import UsageError
-from memstore.model import Event, Kind, Modality, Origin, Usage
+from memstore.model import Event, Kind, Modality, Origin, Status, Usage
 from memstore.store import MemoryStore
 
 anthropic = pytest.importorskip("anthropic")
@@ -73,7 +73,7 @@ class Scripted:
     def _answer(self, request: Any) -> Any:
         self.requests.append(json.loads(request.content))
         response = self._responses.pop(0)
-        if isinstance(response, Exception):
+        if isinstance(response, BaseException):
             raise response
         return response
 
@@ -200,10 +200,10 @@ class TestEndings:
 
     def test_a_turn_too_long_to_send_is_read_verbatim(self) -> None:
         api = Scripted()
-        got = api.extract(event("We use Redis. " * 5_000))
+        got = api.extract(event("We use Redis.\n" + "x = 1;\n" * 9_000))
         assert api.requests == []
         assert got.skipped == {"claude: turn too long; read verbatim": 1}
-        assert len(got.claims) == 5_000
+        assert len(got.claims) == 1
 
 
 class TestLimits:
@@ -247,28 +247,147 @@ class TestJudge:
     )
 
     def judged(self, modality: Modality, **answer: Any) -> Any:
-        item = {"earlier": 0, "relation": "replaces", "confidence": 0.97, "reason": "moved", **answer}
-        other = {"earlier": 1, "relation": "unrelated", "confidence": 1.0, "reason": "cake"}
+        item = {"pair": 0, "relation": "replaces", "confidence": 0.97, "reason": "moved", **answer}
+        other = {"pair": 1, "relation": "unrelated", "confidence": 1.0, "reason": "cake"}
         api = Scripted(reply({"relations": [item, other]}))
         new = Statement("f3", "The deadline was moved to April 25.", modality, AT)
-        return ClaudeJudge(api.asking).relations(new, self.HELD, "s")
+        return ClaudeJudge(api.asking).opinions([(new, old) for old in self.HELD], "s")
 
     def test_gives_its_reading_of_each_candidate(self) -> None:
-        (proposal,) = self.judged(Modality.OBSERVATION)
+        proposal, nothing = self.judged(Modality.OBSERVATION)
         assert (proposal.old, proposal.relation, proposal.certain) == ("f1", Relation.REPLACES, True)
+        assert nothing is None
 
     def test_is_no_surer_than_the_words(self) -> None:
-        (proposal,) = self.judged(Modality.HYPOTHESIS)
-        assert proposal.confidence < CERTAIN
+        assert self.judged(Modality.HYPOTHESIS)[0].confidence < CERTAIN
 
-    def test_nonsense_is_passed_over(self) -> None:
-        assert self.judged(Modality.OBSERVATION, earlier=7) == []
-        assert self.judged(Modality.OBSERVATION, confidence="high") == []
+    @pytest.mark.parametrize(
+        "nonsense", [{"pair": 7}, {"confidence": "high"}, {"confidence": 9e99}, {"confidence": -1}, {"relation": []}]
+    )
+    def test_nonsense_is_passed_over(self, nonsense: dict[str, Any]) -> None:
+        assert self.judged(Modality.OBSERVATION, **nonsense) == [None, None]
 
     def test_no_answer_is_an_outcome(self) -> None:
         api = Scripted(error(429, "rate_limit_error"))
         new = Statement("f3", "It was moved.", Modality.OBSERVATION, AT)
-        assert ClaudeJudge(api.asking).relations(new, self.HELD, "s") is Outcome.RATE_LIMITED
+        assert ClaudeJudge(api.asking).opinions([(new, self.HELD[0])], "s") is Outcome.RATE_LIMITED
+
+
+def opinion(relation: str, confidence: float = 0.95) -> Any:
+    return reply({"relations": [{"pair": 0, "relation": relation, "confidence": confidence, "reason": "scripted"}]})
+
+
+class TestCapture:
+    """Capture by a store that was given Claude: what is read, what is refused, what is paid, what is replaced."""
+
+    OLD = "The weekly quota is 40 requests per user."
+    NEW = "Every account gets a weekly allowance of 60 requests."
+
+    def store(self, path: Path, api: Scripted, *turns: tuple[str, str]) -> MemoryStore:
+        store = MemoryStore(path / "m.db", claude=api.claude, clock=lambda: AT)
+        for number, (role, text) in enumerate(turns):
+            store.record(text, role=role, session="s", at=AT + timedelta(minutes=number - 60))
+        return store
+
+    def test_reports_what_was_refused_weakened_and_passed_over_and_the_bill_that_it_booked(
+        self, tmp_path: Path
+    ) -> None:
+        option = "We could refresh the TTL on each access."
+        api = Scripted(claims(claim(option), claim("We use Mongo."), claim("x", turn=5), skipped=3))
+        with self.store(tmp_path, api, ("user", option)) as store:
+            report = store.capture()
+            (fact,) = store.facts()
+            assert (fact.text, fact.modality) == (option, OPTION)
+            assert fact.provenance[0].extractor.startswith("claude/")
+            assert report.skipped == {
+                "claude: not worth keeping": 3,
+                "claude: weakened by the stance check": 1,
+                "claude: quote not in its event": 2,
+            }
+            assert [(u.purpose, u.input_tokens, u.cost_usd) for u in report.bill] == [("write", 105, None)]
+            assert store.usage() == list(report.bill)
+            assert store.capture().bill == ()
+            assert store.verify() == []
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            lambda: error(429, "rate_limit_error"),
+            lambda: error(500, "api_error"),
+            lambda: httpx2.ConnectError("no route"),
+            lambda: reply(None, "refusal", "I can't."),
+            lambda: reply(None, text="{"),
+        ],
+    )
+    def test_without_a_usable_answer_it_captures_what_the_words_say(
+        self, tmp_path: Path, response: Callable[[], Any]
+    ) -> None:
+        with self.store(tmp_path, Scripted(response()), ("user", "We decided to use Redis.")) as store:
+            report = store.capture()
+            assert [(f.text, f.modality) for f in store.facts()] == [("We decided to use Redis.", DECISION)]
+            (why,) = report.skipped
+            assert why.startswith("claude: ")
+            assert why.endswith("; read verbatim")
+
+    def test_asks_once_a_portion_and_stops_at_the_limit_of_the_session(self, tmp_path: Path) -> None:
+        turns = [("user", f"We decided to use Redis {n}.\n" + "x = 1;\n" * 1_800) for n in range(4)]
+        api = Scripted(*(claims(claim(f"We decided to use Redis {n}.")) for n in range(4)), calls_per_session=2)
+        with self.store(tmp_path, api, *turns) as store:
+            report = store.capture()
+            assert len(api.requests) == len(report.bill) == 2
+            assert report.skipped[f"claude: {Outcome.CALLS_SPENT}; read verbatim"] > 0
+            assert report.events == 4
+
+    def test_what_a_portion_cost_is_kept_when_a_later_one_fails(self, tmp_path: Path) -> None:
+        turns = [("user", f"We decided to use Redis {n}.\n" + "x = 1;\n" * 3_400) for n in range(2)]
+        api = Scripted(claims(claim("We decided to use Redis 0.")), KeyboardInterrupt())
+        with self.store(tmp_path, api, *turns) as store:
+            with pytest.raises(KeyboardInterrupt):
+                store.capture()
+            assert [f.text for f in store.facts()] == ["We decided to use Redis 0."]
+            assert len(store.usage()) == 1
+
+    def settled(self, tmp_path: Path, *answers: Any, old: str = "user", new: str = "user") -> tuple[Any, MemoryStore]:
+        """A store that holds OLD, and is told NEW."""
+        offline = MemoryStore(tmp_path / "m.db", clock=lambda: AT)
+        offline.record(self.OLD, role=old, session="a", at=AT - timedelta(days=2))
+        offline.capture()
+        offline.close()
+        api = Scripted(claims(claim(self.NEW, "observation", replaces="weekly quota 40 requests")), *answers)
+        store = self.store(tmp_path, api, (new, self.NEW))
+        return store.capture(), store
+
+    def test_claude_settles_an_update_that_the_words_leave_possible(self, tmp_path: Path) -> None:
+        report, store = self.settled(tmp_path, opinion("replaces"))
+        assert report.updates == {"possible": 1, "replaced": 1}
+        assert [u.purpose for u in report.bill] == ["write", "judge"]
+        found = store.recall("weekly quota requests per user")[0]
+        assert (found.text, found.replaces) == (self.NEW, (self.OLD,))
+        (change,) = store.history(found.fact_id).transitions
+        assert "claude: scripted" in change.reason
+        store.revert(change, reason="no")
+        assert store.verify() == []
+
+    @pytest.mark.parametrize(
+        ("answer", "left"),
+        [
+            (lambda: opinion("replaces", 0.5), "claude: a possible update stays one"),
+            (lambda: opinion("unrelated"), "claude: a possible update is none"),
+            (lambda: error(429, "rate_limit_error"), f"claude: {Outcome.RATE_LIMITED}; updates left possible"),
+            (lambda: reply(None, text="[]"), f"claude: {Outcome.MALFORMED}; updates left possible"),
+        ],
+    )
+    def test_short_of_certainty_nothing_is_retired(self, tmp_path: Path, answer: Callable[[], Any], left: str) -> None:
+        report, store = self.settled(tmp_path, answer())
+        assert report.updates == {"possible": 1}
+        assert report.skipped == {left: 1}
+        assert {store.status(fact) for fact in store.facts()} == {Status.LIVE}
+        assert len(store.conflicts()) == 1
+
+    def test_a_tool_replaces_nothing_a_user_said_whatever_claude_thinks(self, tmp_path: Path) -> None:
+        _, store = self.settled(tmp_path, opinion("replaces", 1.0), new="tool")
+        (held,) = [fact for fact in store.facts() if fact.text == self.OLD]
+        assert store.status(held) is Status.LIVE
 
 
 class TestTheStoreAsksOnlyWhenGivenClaude:

@@ -37,7 +37,8 @@ class Claim:
     `probability` is how sure the tagger was of `modality`, in [0, 1]; `why` quotes the words that
     decided, or names the rule that did.
     `context` is what the quote needs to stand alone, in words that are not part of it:
-    `speaker`, `section`, `lead`, `antecedent`, `settles`, `weakened`, `dates`, `imported`. It never alters the quote.
+    `speaker`, `section`, `lead`, `antecedent`, `settles`, `weakened`, `dates`, `imported`, and `replaces`, the words of
+    an earlier statement that it is taken to replace. It never alters the quote.
     """
 
     text: str
@@ -63,13 +64,19 @@ class Extraction:
 
 
 class Extractor(Protocol):
-    """`name` and `version` are recorded with every fact, so that a better extractor can be told from an older one."""
+    """`name` and `version` are recorded with every fact, so that a better extractor can be told from an older one.
+
+    `portion` is how many characters of turns it reads at a time: what was read is kept before more is.
+    """
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def portion(self) -> int: ...
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events`, all of one session in order; `before` are the turns just ahead of them, for reference."""

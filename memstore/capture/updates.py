@@ -47,7 +47,8 @@ class Statement:
     """What detection needs of a fact or a claim.
 
     `event` keeps sentences of one turn from updating each other; `about` are words that the text leans on
-    (its antecedent), which count as its context but hold no value of its own.
+    (its antecedent), which count as its context but hold no value of its own; `replaces` are the words of an earlier
+    statement that whoever extracted it took it to replace.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Statement:
     said_at: datetime
     event: str = ""
     about: str = ""
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +257,7 @@ def _weight(words: Iterable[str], rarity: Rarity) -> float:
 
 def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     stems = tuple(s for s in new.stems if s in old.stems)
-    if (not stems and not new.former) or _other_thing(new, old):
+    if (not stems and not new.former and not new.statement.replaces) or _other_thing(new, old):
         return None
     if _same(new, old):
         return Proposal(old.statement.id, Relation.CONFIRMS, 0.98, ("the same words",))
@@ -265,6 +267,7 @@ def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     if new.statement.modality not in _OPEN:
         offers += [*_by_name(new, old, seen), *_by_polarity(new, old, seen), *_by_exchange(new, old, seen)]
         offers += [*_by_cancelling(new, old, rarity), *_by_quotation(new, old), *_by_head(new, old)]
+        offers += _by_hint(new, old)
     if not offers:
         offers = [*_by_addition(new, old, seen)]
     if not offers:
@@ -325,6 +328,13 @@ def _by_quotation(new: _Reading, old: _Reading) -> Iterable[_Offer]:
             outside = new.statement.text[: match.start()] + new.statement.text[match.end() :]
             if len(quoted) >= 3 and " ".join(quoted) in held and _UNDONE.search(outside):
                 yield Relation.REPLACES, 2.2, (f"it quotes {match[1][:60]!r} and says that it does not hold",)
+
+
+def _by_hint(new: _Reading, old: _Reading) -> Iterable[_Offer]:
+    """Whoever extracted the new statement took it to replace these words: a hint, never enough to retire anything."""
+    gone = content(new.statement.replaces)
+    if len(gone) >= 2 and all(g in old.stems for g in gone):
+        yield Relation.REPLACES, 0.5, ("its extractor took it to replace this",)
 
 
 def _by_head(new: _Reading, old: _Reading) -> Iterable[_Offer]:

@@ -20,7 +20,7 @@ from memstore.cli.formats import record as as_record
 from memstore.cli.read import MODALITIES, modality_of
 from memstore.cli.target import STDIN_BYTES, Target, moment, read_text, text_argument
 from memstore.errors import UsageError
-from memstore.model import Conflict, Fact, Kind, Modality, Origin, Transition
+from memstore.model import CaptureReport, Conflict, Fact, Kind, Modality, Origin, Transition
 
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
 
@@ -115,11 +115,22 @@ def capture(target: Target, files: tuple[str, ...], form: str | None, session: s
 
     def human() -> str:
         left = "".join(f"\n{count} passed over: {why}" for why, count in sorted(report.skipped.items()))
-        return f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again{left}"
+        did = "".join(f", {count} {what}" for what, count in sorted(report.updates.items()) if what != "passed over")
+        read = f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again"
+        return f"{read}{did}{left}{_bill(report)}"
 
     for problem in report.problems:
         click.echo(f"Warning: {look.visible(problem)}", err=True)
     return Answer([as_record(report)], human, one=True)
+
+
+def _bill(report: CaptureReport) -> str:
+    if not report.bill:
+        return ""
+    costs = [entry.cost_usd for entry in report.bill]
+    price = "price unknown" if None in costs else f"${sum(filter(None, costs)):.4f}"
+    given, told = (sum(getattr(entry, f"{side}_tokens") for entry in report.bill) for side in ("input", "output"))
+    return f"\nClaude answered {len(report.bill)} times: {given:,} tokens in, {told:,} out, {price}"
 
 
 def _items(name: str, form: str | None, session: str | None) -> Iterator[Item]:

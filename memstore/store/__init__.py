@@ -2,7 +2,9 @@
 
 facade     MemoryStore, the public methods
 changing   supersede, amend, retract, confirm, flag, revalidate, revert
-writing    record, remember, capture: words in
+writing    record, remember: words in
+capturing  capture: what was recorded becomes facts
+updating   what a new fact does to those already held
 tending    facts tied to files
 reviewing  review, consolidate: what waits for a decision, and what needs none
 syncing    sync: facts as Markdown files, and edits there as facts

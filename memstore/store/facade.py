@@ -16,7 +16,6 @@ from memstore.ledger import events, facts, usage
 from memstore.ledger.connection import Ledger
 from memstore.ledger.times import to_micros
 from memstore.model import (
-    CaptureReport,
     Certificate,
     Conflict,
     Event,
@@ -37,6 +36,7 @@ from memstore.recall.answer import Question, answer
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
 from memstore.store.booking import Bookings
+from memstore.store.capturing import Capturing
 from memstore.store.changing import Changing, Facts
 from memstore.store.meaning import Meanings
 from memstore.store.naming import FactLike, SourceLike
@@ -63,7 +63,7 @@ PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
-class MemoryStore(Changing, Reviewing, Syncing):
+class MemoryStore(Capturing, Changing, Reviewing, Syncing):
     """A memory in one file. Safe to share between threads, and to open in many processes at once.
 
     path      the SQLite file; made if it is not there (its directory must be)
@@ -156,12 +156,6 @@ class MemoryStore(Changing, Reviewing, Syncing):
                 text=masked,
                 pending=True,
             )
-
-    def capture(self, *, session: str | None = None, scope: str | None = None) -> CaptureReport:
-        """Derive facts from recorded events that were not read yet. Run twice, it makes nothing twice."""
-        return writing.capture(
-            self.ledger, self.extractor, self.lifetimes, self._scope(scope), session, lambda text: self._see(text, None)
-        )
 
     def remember(
         self,
@@ -473,14 +467,6 @@ class MemoryStore(Changing, Reviewing, Syncing):
             return keeping.stats(db, self.ledger.path, list(events.find_scopes(db, self._scopes(scope))), moment)
 
     # --- inside -------------------------------------------------------------------------------------------------
-
-    @property
-    def extractor(self) -> Extractor:
-        if self._extractor is None:
-            from memstore.capture.verbatim import VerbatimExtractor
-
-            self._extractor = VerbatimExtractor()
-        return self._extractor
 
     def _scopes(self, scope: Scopes) -> list[str]:
         if scope is None or isinstance(scope, str):

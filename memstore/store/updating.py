@@ -2,21 +2,26 @@
 
 `capture.updates` reads the words; policy decides. A certain replacement supersedes, and where policy forbids that
 it is a conflict like any other. Below certainty nothing is retired: the pair is recorded as a *possible* update, a
-conflict whose refusal says so, to be settled by somebody who knows.
+conflict whose refusal says so, to be settled by somebody who knows. Where the store was given Claude, that may be
+Claude: it is shown those pairs and no others, and what it says is held to the same certainty and the same policy.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from memstore.capture import updates
 from memstore.capture.updates import Proposal, Relation, Statement
+from memstore.claude import Asking, Outcome
 from memstore.coherence import chains
+from memstore.errors import UsageError
 from memstore.index import lexical
-from memstore.ledger import facts, transitions
-from memstore.ledger.connection import Transaction
+from memstore.ledger import events, facts, transitions
+from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
@@ -27,25 +32,69 @@ from memstore.recall import understanding
 _CANDIDATES = 16
 _WORDS = 24
 _COMMON = 400
+_PAIRS_A_CALL = 40
 _RETIRING = (Relation.REPLACES, Relation.CONTRADICTS)
 
 
-def settle(tx: Transaction, new: int, event: int) -> None:
-    """Compare a fact just captured with what is held in its scope, and act on what was found."""
+def settle(tx: Transaction, new: int, event: int, done: Counter[str]) -> list[int]:
+    """Compare a fact just captured with what is held in its scope, and act on what was found.
+
+    `done` counts what was done, by `_act`'s words for it. Returns the held facts that it may replace, but not surely.
+    """
     row = facts.rows(tx.db, [new])[new]
-    if not updates.telling(row.text):
-        return
-    (scope,) = tx.execute("SELECT scope FROM facts WHERE pk = ?", (new,)).fetchone()
+    hint = _hint(row)
+    if not hint and not updates.telling(row.text):
+        return []
     try:
-        nearest = _nearest(tx, row.text)
+        nearest = _nearest(tx, f"{row.text} {hint}")
     except sqlite3.DatabaseError:  # the index is missing or damaged: what it would have found is not compared
-        return
+        return []
     near = facts.rows(tx.db, [fact for fact in nearest if fact != new])
     held = {pk: old for pk, old in near.items() if old.state < State.SUPERSEDED and old.scope == row.scope}
-    told = _statements(tx, {new: row, **held})
+    told = _statements(tx.db, {new: row, **held})
     by_id = {old.id: old for old in held.values()}
+    possible = []
     for proposal in updates.proposals(told[row.id], [told[id_] for id_ in by_id]):
-        _act(tx, scope, row, by_id[proposal.old], proposal, event)
+        did = _act(tx, row, by_id[proposal.old], proposal, event)
+        done[did] += 1
+        if did == "possible":
+            possible.append(by_id[proposal.old].pk)
+    return possible
+
+
+def judge(
+    ledger: Ledger, asking: Asking, pairs: Sequence[tuple[int, int]], session: str, done: Counter[str]
+) -> Counter[str]:
+    """Ask Claude about updates that are only possible, (new, old), and act on what it is certain of.
+
+    Asked outside any transaction; a fact that changed meanwhile is left alone. Returns what came of the questions that
+    settled nothing, by outcome.
+    """
+    from memstore.capture.claude import ClaudeJudge
+
+    left: Counter[str] = Counter()
+    for begin in range(0, len(pairs), _PAIRS_A_CALL):
+        part = pairs[begin : begin + _PAIRS_A_CALL]
+        with ledger.reading() as db:
+            rows = facts.rows(db, {pk for pair in part for pk in pair})
+            told = _statements(db, rows)
+        opinions = ClaudeJudge(asking).opinions(
+            [(told[rows[new].id], told[rows[old].id]) for new, old in part], session
+        )
+        if isinstance(opinions, Outcome):
+            left[f"claude: {opinions}; updates left possible"] += len(part)
+            continue
+        with ledger.writing() as tx:
+            for (new, old), proposal in zip(part, opinions, strict=True):
+                now = facts.rows(tx.db, [new, old])
+                if proposal is None:
+                    left["claude: a possible update is none"] += 1
+                elif not proposal.certain or any(row.state >= State.SUPERSEDED for row in now.values()):
+                    left["claude: a possible update stays one"] += 1
+                else:
+                    with suppress(UsageError):  # it would close a circle with what was said meanwhile
+                        done[_act(tx, now[new], now[old], proposal, None)] += 1
+    return left
 
 
 def _nearest(tx: Transaction, text: str) -> list[int]:
@@ -60,8 +109,13 @@ def _nearest(tx: Transaction, text: str) -> list[int]:
     return [row[0] for row in tx.execute(f"SELECT fact FROM statements WHERE place IN ({marks}) ORDER BY place", best)]
 
 
-def _statements(tx: Transaction, rows: dict[int, Row]) -> dict[str, Statement]:
-    pointers = facts.provenance(tx.db, rows)
+def _hint(row: Row) -> str:
+    """The words of an earlier statement that the extractor took it to replace."""
+    return str(json.loads(row.context).get("replaces", "")) if row.context else ""
+
+
+def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, Statement]:
+    pointers = facts.provenance(db, rows)
     return {
         row.id: Statement(
             id=row.id,
@@ -70,20 +124,24 @@ def _statements(tx: Transaction, rows: dict[int, Row]) -> dict[str, Statement]:
             said_at=from_micros(row.said_at),
             event=pointers[pk][0].event_id if pointers[pk] else "",
             about=json.loads(row.context).get("antecedent", "") if row.context else "",
+            replaces=_hint(row),
         )
         for pk, row in rows.items()
     }
 
 
-def _act(tx: Transaction, scope: int, new: Row, old: Row, proposal: Proposal, event: int) -> None:
+def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | None) -> str:
+    """Do what a proposal allows, and say what was done."""
     reason = f"{proposal.relation} it ({proposal.confidence:.2f}): {_shown(proposal.why)}"
+    refused = refusal((new.modality, new.origin), (old.modality, old.origin)) is not None
     if proposal.relation in _RETIRING:
         if proposal.certain and not transitions.successors(tx.db, [old.pk])[old.pk]:
             chains.supersede(tx, [old.pk], [new.pk], reason=reason, event=event)
-        elif refusal((new.modality, new.origin), (old.modality, old.origin)) is None:
+            return "refused" if refused else "replaced"
+        if not refused:
             transitions.append(
                 tx,
-                scope=scope,
+                scope=events.scope_pk(tx, new.scope),
                 change=Change.SUPERSEDED,
                 old=[old.pk],
                 new=[new.pk],
@@ -91,11 +149,14 @@ def _act(tx: Transaction, scope: int, new: Row, old: Row, proposal: Proposal, ev
                 event=event,
                 refusal="a possible update, not certain enough to retire anything",
             )
+            return "possible"
     elif proposal.certain and authority(new.origin) >= authority(old.origin):
         if proposal.relation is Relation.AMENDS:
             chains.amend(tx, [old.pk], [new.pk], reason=reason, event=event)
-        else:
-            chains.confirm(tx, [old.pk], reason=reason, event=event)
+            return "amended"
+        chains.confirm(tx, [old.pk], reason=reason, event=event)
+        return "confirmed"
+    return "passed over"
 
 
 def _shown(why: Iterable[str]) -> str:

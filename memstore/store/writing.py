@@ -1,9 +1,8 @@
-"""Words in: events recorded, facts remembered, turns captured. Each call is one transaction, whole or not at all."""
+"""Words in: events recorded, facts remembered. Each call is one transaction, whole or not at all."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,24 +10,21 @@ from typing import TYPE_CHECKING
 from memstore.coherence import chains
 from memstore.errors import UsageError
 from memstore.index import lexical
-from memstore.ledger import events, facts, transitions
-from memstore.ledger.connection import Ledger, Transaction
+from memstore.ledger import events, facts
+from memstore.ledger.connection import Transaction
 from memstore.ledger.facts import Draft
 from memstore.ledger.standing import State
 from memstore.ledger.times import to_micros
-from memstore.model import CaptureReport, Change, Event, Kind, Modality, Origin
-from memstore.policy import Lifetimes, authority, origin_of
+from memstore.model import Kind, Modality, Origin
+from memstore.policy import authority, origin_of
 from memstore.store import naming
 
 if TYPE_CHECKING:
-    from memstore.capture.extract import Claim, Extraction, Extractor
     from memstore.coherence.snapshot import Snapshot
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=3_650_000)
 BY_HAND = "remember/1"
-_BATCH = 200
-_CONTEXT = 6
 
 
 def ttl_micros(ttl: timedelta | None) -> int | None:
@@ -160,122 +156,3 @@ def on_whose_word(tx: Transaction, event: int | None, origin: str | None) -> Ori
     if origin is None:
         return spoken or Origin.USER
     return naming.choice(Origin, origin, "origin")
-
-
-# --- capture ---------------------------------------------------------------------------------------------------
-
-
-def take(
-    tx: Transaction,
-    waiting: Sequence[tuple[int, Event]],
-    extraction: Extraction,
-    extractor: str,
-    lifetimes: Lifetimes,
-    seen: Sequence[tuple[Path, list[Snapshot]]],
-) -> tuple[int, int, int]:
-    """Turn claims into facts, for those events that nobody else took meanwhile; (events, facts, corroborated)."""
-    from memstore.store import updating  # its patterns take a while to compile, and remembering needs none of them
-
-    taken = {
-        pk for pk, _ in waiting if tx.execute("DELETE FROM pending WHERE event = ? RETURNING event", (pk,)).fetchone()
-    }
-    pk_of = {event.id: pk for pk, event in waiting}
-    made = corroborated = 0
-    for claim, (root, snapshots) in zip(extraction.claims, seen, strict=True):
-        if pk_of[claim.spans[0].event_id] not in taken:
-            continue
-        draft = _draft(tx, claim, pk_of, extractor, lifetimes)
-        if facts.derived_already(tx, draft):
-            continue
-        same = facts.same_statement(tx, draft)
-        if same is None:
-            fact = add(tx, draft)
-            tie(tx, fact, root, snapshots)
-            updating.settle(tx, fact, draft.spans[0][0])
-            made += 1
-        else:
-            _corroborate(tx, same, draft)
-            corroborated += 1
-    return len(taken), made, corroborated
-
-
-def _draft(tx: Transaction, claim: Claim, pk_of: dict[str, int], extractor: str, lifetimes: Lifetimes) -> Draft:
-    spans = [
-        (pk_of.get(span.event_id) or events.pk_of(tx.db, span.event_id), span.start, span.end) for span in claim.spans
-    ]
-    scope, said_at = tx.execute(
-        "SELECT sessions.scope, events.at FROM events JOIN sessions ON sessions.pk = events.session"
-        " WHERE events.pk = ?",
-        (spans[0][0],),
-    ).fetchone()
-    return Draft(
-        scope=scope,
-        key=claim.key,
-        text=claim.text,
-        modality=claim.modality,
-        kind=claim.kind,
-        origin=claim.origin,
-        said_at=said_at,
-        valid_from=said_at if claim.valid_from is None else to_micros(claim.valid_from),
-        valid_to=None if claim.valid_to is None else to_micros(claim.valid_to),
-        ttl=ttl_micros(lifetimes.of(claim.text, claim.modality, claim.kind)),
-        probability=claim.probability,
-        spans=spans,
-        extractor=extractor,
-        context=claim.context,
-    )
-
-
-def _corroborate(tx: Transaction, fact: int, draft: Draft) -> None:
-    """The same statement again: no new row, one more source, and its lifetime runs from the later saying."""
-    since = transitions.append(
-        tx, scope=draft.scope, change=Change.CONFIRMED, old=[fact], reason="said again", event=draft.spans[0][0]
-    )
-    facts.point(tx, fact, draft.spans, draft.extractor, since)
-
-
-def capture(
-    ledger: Ledger,
-    extractor: Extractor,
-    lifetimes: Lifetimes,
-    scope: str,
-    session: str | None,
-    see: Callable[[str], tuple[Path, list[Snapshot]]],
-) -> CaptureReport:
-    """Read every waiting event once; `see` looks at the files that a claim names.
-
-    Words and files are read outside the write lock, and taken inside it, batch by batch.
-    """
-    totals = [0, 0, 0]
-    skipped: Counter[str] = Counter()
-    name = f"{extractor.name}/{extractor.version}"
-    while True:
-        with ledger.reading() as db:
-            waiting = events.waiting(db, scope, session, _BATCH)
-            before = {pk: events.before(db, pk, _CONTEXT) for pk in _firsts(waiting)}
-        if not waiting:
-            taken, made, corroborated = totals
-            return CaptureReport(taken, made, corroborated, skipped=dict(skipped))
-        for first, batch in _by_session(waiting):
-            read = [event for _, event in batch]
-            extraction = extractor.extract(read, before[first])
-            seen = [see(claim.text) for claim in extraction.claims]
-            with ledger.writing() as tx:
-                if not events.unchanged(tx, [*before[first], *read]):
-                    continue  # somebody forgot some of these words meanwhile: read them again as they are now
-                done = take(tx, batch, extraction, name, lifetimes, seen)
-            totals = [a + b for a, b in zip(totals, done, strict=True)]
-            if done[0]:
-                skipped.update(extraction.skipped)
-
-
-def _by_session(waiting: Sequence[tuple[int, Event]]) -> list[tuple[int, list[tuple[int, Event]]]]:
-    """The waiting events of each session, in order, with the key of the first."""
-    sessions: dict[str, list[tuple[int, Event]]] = {}
-    for pk, event in waiting:
-        sessions.setdefault(event.session, []).append((pk, event))
-    return [(batch[0][0], batch) for batch in sessions.values()]
-
-
-def _firsts(waiting: Sequence[tuple[int, Event]]) -> list[int]:
-    return [first for first, _ in _by_session(waiting)]
