@@ -151,7 +151,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A transition that policy refused (invariant 6). Both facts stay; the clash is kept to be reviewed."""
+    """A transition that policy refused (invariant 6). Both facts stay; the clash is kept to be reviewed.
+
+    `possible` where nothing forbids it: an update that was seen, and is not certain enough to retire anything.
+    """
 
     id: str
     scope: str
@@ -161,6 +164,7 @@ class Conflict:
     at: datetime
     reason: str
     refusal: str
+    possible: bool = False
 
 
 @dataclass(frozen=True, slots=True)

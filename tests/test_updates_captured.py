@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from memstore import MemoryStore, Status
+from memstore import Concern, MemoryStore, Status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -71,3 +73,63 @@ class TestUpdatesInConversation:
             ("user", "The snack budget is now $80, no longer $75."),
         )
         assert memory.verify() == []
+
+
+class TestPossibleUpdates:
+    """What was seen and is not certain is marked as such, and waits for somebody."""
+
+    def said_twice(self, tmp_path: Path) -> MemoryStore:
+        return told(
+            tmp_path, ("document", "ADR 7: Keep sessions in Redis."), ("document", "ADR 12: Keep sessions in Redis.")
+        )
+
+    def test_a_document_with_the_title_of_an_earlier_one_may_replace_it_and_retires_nothing(self, tmp_path) -> None:
+        memory = self.said_twice(tmp_path)
+        (clash,) = memory.conflicts()
+        assert clash.possible
+        assert [memory.fact(fact).text for fact in (*clash.old, *clash.new)] == [
+            "ADR 7: Keep sessions in Redis.",
+            "ADR 12: Keep sessions in Redis.",
+        ]
+        assert {memory.status(fact) for fact in memory.facts()} == {Status.LIVE}
+        assert [item.concern for item in memory.review()] == [Concern.POSSIBLE_UPDATE]
+
+    @pytest.mark.parametrize(
+        ("role", "earlier", "later"),
+        [
+            ("document", "ADR 7: Keep sessions in Redis.", "ADR 12: Keep sessions in Postgres."),
+            ("document", "ADR 7: Keep 3 sessions in Redis.", "ADR 12: Keep 4 sessions in Redis."),
+            ("document", "ADR 7: Sessions.", "ADR 12: Sessions."),
+            ("document", "ADR 7: Keep sessions in Redis.", "Task 12: Keep sessions in Redis."),
+            ("user", "Sprint 7: all tests of the gateway pass.", "Sprint 8: all tests of the gateway pass."),
+        ],
+    )
+    def test_another_title_number_or_speaker_is_no_new_edition(self, tmp_path, role, earlier, later) -> None:
+        memory = told(tmp_path, (role, earlier), (role, later))
+        assert not [clash for clash in memory.conflicts() if "title" in clash.reason]
+
+    def test_only_the_latest_edition_is_taken_for_replaced(self, tmp_path) -> None:
+        memory = told(tmp_path, *(("document", f"ADR {number}: Keep sessions in Redis.") for number in (1, 5, 9)))
+        pairs = [(memory.fact(c.old[0]).text[:5], memory.fact(c.new[0]).text[:5]) for c in memory.conflicts()]
+        assert pairs == [("ADR 1", "ADR 5"), ("ADR 5", "ADR 9")]
+
+    def test_it_is_still_one_after_export_and_import(self, tmp_path) -> None:
+        self.said_twice(tmp_path).export(tmp_path / "out.jsonl")
+        other = MemoryStore(tmp_path / "other.db")
+        other.import_(tmp_path / "out.jsonl")
+        assert [clash.possible for clash in other.conflicts()] == [True]
+
+    def test_a_store_of_before_the_mark_gains_it(self, tmp_path) -> None:
+        memory = self.said_twice(tmp_path)
+        memory.close()
+        with closing(sqlite3.connect(tmp_path / "memory.db")) as db, db:
+            db.execute("ALTER TABLE transitions DROP COLUMN possible")
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = '0003_possible_updates'")
+            db.execute("PRAGMA user_version = 2")
+        again = MemoryStore(tmp_path / "memory.db")
+        assert [clash.possible for clash in again.conflicts()] == [True]
+        assert again.verify() == []
+
+    def test_a_conflict_that_policy_made_is_not_one(self, tmp_path) -> None:
+        memory = told(tmp_path, ("user", "Links expire after 30 days."), ("tool", "Links now expire after 60 days."))
+        assert [clash.possible for clash in memory.conflicts()] == [False]

@@ -6,6 +6,7 @@ The candidates are given (the store finds them by their shared words); each is c
 - **a named predecessor**: "moved from X to Y", "no longer X", "instead of X", where the held statement speaks of X;
 - **a flipped polarity**: the same words, once negated;
 - **one part exchanged**: the same sentence but for one name;
+- **a title used again**: two numbered documents under one title ("ADR 12: …", "ADR 45: …"), which is never certain;
 - **the same again**: a confirmation, or with "also", an amendment.
 
 Confidence is a logistic score of what was seen. At `CERTAIN` and above, a proposal may retire what it
@@ -48,7 +49,8 @@ class Statement:
 
     `event` keeps sentences of one turn from updating each other; `about` are words that the text leans on
     (its antecedent), which count as its context but hold no value of its own; `replaces` are the words of an earlier
-    statement that whoever extracted it took it to replace.
+    statement that whoever extracted it took it to replace. `document` says that a document speaks, whose title the
+    text may be.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Statement:
     event: str = ""
     about: str = ""
     replaces: str = ""
+    document: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,15 @@ def by_shape(word: str) -> float:
 def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_shape) -> list[Proposal]:
     """Every proposal of at least `POSSIBLE` confidence, the surest first. `held` statements must have been said before."""
     mine = _Reading.of(new, rarity)
-    found = []
-    for old in held:
-        if old.id == new.id or old.said_at > new.said_at or (old.event and old.event == new.event):
+    before = [
+        old
+        for old in held
+        if old.id != new.id and old.said_at <= new.said_at and not (old.event and old.event == new.event)
+    ]
+    editions = _editions(new, before)
+    found = [_edition(max(editions, key=lambda old: old.said_at))] if editions else []
+    for old in before:
+        if old in editions:
             continue
         proposal = _compare(mine, _Reading.of(old, rarity), rarity)
         if proposal is not None and proposal.confidence >= POSSIBLE:
@@ -100,8 +109,9 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
 
 
 def telling(text: str) -> bool:
-    """Whether a text holds anything by which it could update another: a value, a cue of change, a negation."""
-    return bool(_CUE.search(text) or _NEGATED.search(text) or _STILL.search(text) or values(text, ""))
+    """Whether a text holds anything by which it could update another: a value, a cue of change, a negation, a title."""
+    told = _CUE.search(text) or _NEGATED.search(text) or _STILL.search(text) or _TITLE.fullmatch(text.strip())
+    return bool(told or values(text, ""))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------------
@@ -164,6 +174,8 @@ _CHOICE = re.compile(
     r"\b(?:use|uses|using|prefer|prefers|choose|chose|pick|picked|run|runs|is|are|be|to|on|with|default)\s+(?:the\s+|an?\s+|our\s+)?([\w./+#-]+)",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"(?P<label>[^\W\d_][\w’'-]*?)[\s#-]*(?P<number>\d[\w.]*)\s*[:–—]\s*(?P<title>\S.*?)[\s.]*")
+_WORDS = re.compile(r"\w+")
 _NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")
 _OPEN = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})
 
@@ -284,6 +296,33 @@ def _other_thing(new: _Reading, old: _Reading) -> bool:
     return not new.former and any(
         numbers.isdisjoint(old.labels[label]) for label, numbers in new.labels.items() if label in old.labels
     )
+
+
+def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
+    """The documents that were numbered alike and have the title of this one, which may be their next edition."""
+    title = _title(new)
+    if title is None:
+        return []
+    label, number, words = title
+    return [
+        old
+        for old in held
+        if (other := _title(old)) is not None and (other[0], other[2]) == (label, words) and other[1] != number
+    ]
+
+
+def _edition(last: Statement) -> Proposal:
+    """A title alone is never certain: two meetings may have one title."""
+    why = f"the title of {last.text.partition(':')[0]!r} again"
+    return Proposal(last.id, Relation.REPLACES, CERTAIN - 0.01, (why,))
+
+
+def _title(statement: Statement) -> tuple[str, str, tuple[str, ...]] | None:
+    """(kind of document, its number, the words of its title) of "RFC 12: Some title"; None for any other text."""
+    match = _TITLE.fullmatch(statement.text.strip()) if statement.document else None
+    if match is None or len(set(content(match["title"]))) < 2:
+        return None
+    return match["label"].casefold(), match["number"].casefold(), tuple(_WORDS.findall(match["title"].casefold()))
 
 
 _Offer = tuple[Relation, float, tuple[str, ...]]

@@ -181,6 +181,12 @@ CREATE TABLE anchors (
 CREATE INDEX anchors_by_fact ON anchors (fact);
 """
 
+POSSIBLE = """
+-- A refused supersession that nothing forbids but that is not certain enough: a possible update.
+ALTER TABLE transitions ADD COLUMN possible INTEGER NOT NULL DEFAULT 0;
+UPDATE transitions SET possible = 1 WHERE refusal = 'a possible update, not certain enough to retire anything';
+"""
+
 
 def apply(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date, inside the caller's transaction."""
@@ -195,6 +201,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0002_anchors")
     def anchors(db: Database) -> None:
         _run(db, ANCHORS)
+
+    @steps(name="0003_possible_updates")
+    def possible_updates(db: Database) -> None:
+        _run(db, POSSIBLE)
 
     steps.apply(Database(connection))
 

@@ -28,17 +28,19 @@ def append(
     event: int | None = None,
     target: int | None = None,
     refusal: str | None = None,
+    possible: bool = False,
     id_and_time: tuple[str, int] | None = None,
 ) -> int:
     """Write a transition and settle the state of the facts it touches; returns its pk.
 
-    It is new and happens now, unless it comes with the id and time that it had where it was exported.
+    `possible` marks a refusal that nothing but uncertainty speaks for. It is new and happens now, unless it comes with
+    the id and time that it had where it was exported.
     """
     id_, at = id_and_time or (tx.new_id("t"), tx.at)
     pk = tx.insert(
-        "INSERT INTO transitions (id, scope, change, at, reason, event, target, refusal, effective)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (id_, scope, change.value, at, reason, event, target, refusal, refusal is None),
+        "INSERT INTO transitions (id, scope, change, at, reason, event, target, refusal, effective, possible)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (id_, scope, change.value, at, reason, event, target, refusal, refusal is None, possible),
     )
     tx.db.executemany(
         "INSERT OR IGNORE INTO involved (fact, transition, side) VALUES (?, ?, ?)",
@@ -73,7 +75,7 @@ def pk_of(db: sqlite3.Connection, transition_id: str) -> int:
 
 
 _COLUMNS = (
-    "t.pk, t.id, s.name, t.change, t.at, t.reason, t.refusal, e.id, target.id"
+    "t.pk, t.id, s.name, t.change, t.at, t.reason, t.refusal, t.possible, e.id, target.id"
     " FROM transitions t JOIN scopes s ON s.pk = t.scope LEFT JOIN events e ON e.pk = t.event"
     " LEFT JOIN transitions target ON target.pk = t.target"
 )
@@ -99,9 +101,9 @@ def read(db: sqlite3.Connection, pks: Iterable[int]) -> list[Transition | Confli
 
 
 def _record(row: Sequence[Any], old: tuple[str, ...], new: tuple[str, ...]) -> Transition | Conflict:
-    _, id_, scope, change, at, reason, refused, event, target = row
+    _, id_, scope, change, at, reason, refused, possible, event, target = row
     if refused is not None:
-        return Conflict(id_, scope, Change(change), old, new, from_micros(at), reason, refused)
+        return Conflict(id_, scope, Change(change), old, new, from_micros(at), reason, refused, bool(possible))
     return Transition(
         id_,
         scope,

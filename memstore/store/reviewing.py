@@ -17,8 +17,6 @@ from memstore.policy import ABANDONED, LAPSING, harm
 from memstore.store import asking
 from memstore.store.tending import Tending
 
-POSSIBLE = "a possible update"
-"""How the refusal of an update that was not certain enough begins."""
 _MERGED = "the same statement, merged"
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -165,7 +163,7 @@ def _conflicts(
         if any(standings[pk].cleared > refused for pk in sides):
             continue
         seen.add(sides)
-        concern = Concern.POSSIBLE_UPDATE if record.refusal.startswith(POSSIBLE) else Concern.CONFLICT
+        concern = Concern.POSSIBLE_UPDATE if record.possible else Concern.CONFLICT
         yield concern, list(sides), [record.reason, record.refusal], record.id
 
 

@@ -2,7 +2,7 @@
 
 `capture.updates` reads the words; policy decides. A certain replacement supersedes, and where policy forbids that
 it is a conflict like any other. Below certainty nothing is retired: the pair is recorded as a *possible* update, a
-conflict whose refusal says so, to be settled by somebody who knows. Where the store was given Claude, that may be
+conflict marked as such, to be settled by somebody who knows. Where the store was given Claude, that may be
 Claude: it is shown those pairs and no others, and what it says is held to the same certainty and the same policy.
 """
 
@@ -25,7 +25,7 @@ from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
-from memstore.model import Change
+from memstore.model import Change, Origin
 from memstore.policy import authority, refusal
 from memstore.recall import understanding
 
@@ -125,6 +125,7 @@ def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, State
             event=pointers[pk][0].event_id if pointers[pk] else "",
             about=json.loads(row.context).get("antecedent", "") if row.context else "",
             replaces=_hint(row),
+            document=row.origin is Origin.DOCUMENT,
         )
         for pk, row in rows.items()
     }
@@ -148,6 +149,7 @@ def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | N
                 reason=reason,
                 event=event,
                 refusal="a possible update, not certain enough to retire anything",
+                possible=True,
             )
             return "possible"
     elif proposal.certain and authority(new.origin) >= authority(old.origin):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from types import EllipsisType
 from typing import Any
 
 from memstore.errors import UsageError
@@ -38,6 +39,7 @@ _FIELDS: Mapping[str, Mapping[str, _Types]] = {
     "transition": {
         "id": _TEXT, "scope": _TEXT, "change": _TEXT, "old": _LIST, "new": _LIST, "at": _TEXT, "reason": _TEXT,
         "event": _MAYBE, "target": _MAYBE, "refusal": _MAYBE, "pointers": _LIST,
+        "possible": _Types({bool, EllipsisType}),  # not in exports of before there was such a thing
     },
     "header": {"format": _TEXT, "version": _WHOLE},
     "footer": {"events": _WHOLE, "facts": _WHOLE, "transitions": _WHOLE},

@@ -151,7 +151,8 @@ def _transitions(
         added = _pointers(db, "p.since", part, "1")
         within = ",".join("?" * len(part))
         rows = db.execute(
-            "SELECT t.pk, t.id, s.name, t.change, t.at, t.reason, e.id, target.id, t.refusal FROM transitions t"
+            "SELECT t.pk, t.id, s.name, t.change, t.at, t.reason, e.id, target.id, t.refusal,"
+            " t.possible FROM transitions t"
             " JOIN scopes s ON s.pk = t.scope LEFT JOIN events e ON e.pk = t.event"
             f" LEFT JOIN transitions target ON target.pk = t.target WHERE t.pk IN ({within}) ORDER BY t.pk",
             part,
@@ -163,7 +164,7 @@ def _transitions(
             part,
         ):
             sides[pk][side].append((fact, id_))
-        for pk, id_, scope, change, at, reason, event, target, refusal in rows:
+        for pk, id_, scope, change, at, reason, event, target, refusal, possible in rows:
             if kept is not None and not {fact for side in sides[pk].values() for fact, _ in side} <= kept:
                 continue
             yield {
@@ -178,5 +179,6 @@ def _transitions(
                 "event": event,
                 "target": target,
                 "refusal": refusal,
+                "possible": bool(possible),
                 "pointers": added.get(pk, []),
             }

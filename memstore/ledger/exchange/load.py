@@ -336,6 +336,7 @@ def _write_transition(tx: Transaction, run: _Import, record: Mapping[str, Any]) 
         event=event,
         target=target,
         refusal=refusal,
+        possible=record.get("possible", False),
         id_and_time=(record["id"], micros(record["at"])),
     )
     for span, pointer in zip(spans, record["pointers"], strict=True):
