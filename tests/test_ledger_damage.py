@@ -97,6 +97,19 @@ TAMPERING = {
         f"DELETE FROM involved WHERE fact = {VALKEY} AND side = 'new'", {"chain"},
     ),
     "index entry taken out": ("DELETE FROM words_docsize WHERE id = (SELECT max(id) FROM words_docsize)", {"index"}),
+    "index of other words": (
+        "INSERT INTO words (words, rowid, text) SELECT 'delete', place, 'We chose Redis.' FROM statements"
+        f" WHERE fact = {REDIS};INSERT INTO words (rowid, text) SELECT place, 'We chose Mongo.' FROM statements"
+        f" WHERE fact = {REDIS}", {"index"},
+    ),
+    "index with a word too many": (
+        f"INSERT INTO words (rowid, text) SELECT place, 'mongo' FROM statements WHERE fact = {REDIS}", {"index"},
+    ),
+    "index entry of another fact": (
+        f"UPDATE statements SET fact = -fact;UPDATE statements SET fact = {REDIS} WHERE fact = -{VALKEY};"
+        f"UPDATE statements SET fact = {VALKEY} WHERE fact = -{REDIS};"
+        "UPDATE statements SET fact = -fact WHERE fact < 0", {"index"},
+    ),
     "index dropped": ("DROP TABLE words", set()),  # opening the store makes it again
     "reference to nothing": ("UPDATE transitions SET event = 999 WHERE change = 'amended'", {"file"}),
 }  # fmt: skip
@@ -106,7 +119,7 @@ class TestVerifyFinds:
     @pytest.mark.parametrize("name", [n for n, (_, codes) in TAMPERING.items() if codes is not None])
     def test_each_kind_of_tampering_is_reported_as_exactly_that(self, path: Path, name: str) -> None:
         statement, codes = TAMPERING[name]
-        plant(path, statement)
+        plant(path, *statement.split(";"))
         assert found(path) == codes
 
     def test_a_replaced_fact_set_live_again_is_a_wrong_status(self, path: Path) -> None:

@@ -14,17 +14,16 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from memstore.index import places, vector
 from memstore.ledger.connection import Transaction
 from memstore.model import Problem
 
-_CREATE = (
-    "CREATE VIRTUAL TABLE words USING fts5(text, content='', detail=none,"
-    " tokenize='porter unicode61 remove_diacritics 2')"
-)
+_TOKENS = "fts5(text, content='', detail=none, tokenize='porter unicode61 remove_diacritics 2')"
 _WORD = re.compile(r"\w+")
 _BATCH = 1000
+_NAMED = 20  # facts that a report of differences names
 
 
 def create(tx: Transaction) -> None:
@@ -32,7 +31,7 @@ def create(tx: Transaction) -> None:
     if exists(tx.db):
         return
     drop(tx)
-    tx.execute(_CREATE)
+    tx.execute(f"CREATE VIRTUAL TABLE words USING {_TOKENS}")
     for statement in places.CREATE:
         tx.execute(statement)
     found = tx.db.cursor().execute(
@@ -135,5 +134,61 @@ def problems(db: sqlite3.Connection) -> Iterator[Problem]:
         ).fetchone()[0]
         if stray or missing:
             yield Problem("index", "words", f"{missing} facts are not indexed, {stray} entries have no fact")
+        for place in islice(_other_words(db), _NAMED):
+            named = db.execute(
+                "SELECT f.id FROM statements s JOIN facts f ON f.pk = s.fact WHERE s.place = ?", (place,)
+            ).fetchone()
+            yield Problem(
+                "index", named[0] if named else "words", "the full-text index holds other words than the fact says"
+            )
     except sqlite3.DatabaseError as error:
         yield Problem("index", "words", f"the full-text index is damaged: {error}")
+
+
+def _other_words(db: sqlite3.Connection) -> Iterator[int]:
+    """The places that the index holds under other words than their facts have, each once.
+
+    The facts are indexed again beside the store, and both indexes read side by side, word by word.
+    """
+    temporary = ("again", "words_again", "words_kept")
+    try:
+        db.execute(f"CREATE VIRTUAL TABLE temp.again USING {_TOKENS}")
+        db.execute(
+            "INSERT INTO temp.again (rowid, text) SELECT s.place, f.text"
+            " FROM statements s JOIN facts f ON f.pk = s.fact WHERE f.state != 4 ORDER BY s.place"
+        )
+        db.execute("CREATE VIRTUAL TABLE temp.words_again USING fts5vocab(temp, again, instance)")
+        db.execute("CREATE VIRTUAL TABLE temp.words_kept USING fts5vocab(main, words, instance)")
+        kept, again = (db.cursor().execute(f"SELECT term, doc FROM temp.{table}") for table in temporary[:0:-1])
+        yield from _places_of_difference(kept, again)
+    finally:
+        for table in reversed(temporary):
+            db.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _places_of_difference(one: sqlite3.Cursor, other: sqlite3.Cursor) -> Iterator[int]:
+    """The places of the entries (word, place) that only one of two sorted runs has, each once."""
+    told: set[int] = set()
+    left: list[tuple[str, int]] = []
+    right: list[tuple[str, int]] = []
+    while True:
+        left += one.fetchmany(_BATCH)
+        right += other.fetchmany(_BATCH)
+        if not left and not right:
+            return
+        if left == right:  # nearly always
+            left, right = [], []
+            continue
+        # What lies before the end of both is settled now; the rest waits for what comes after it.
+        ends = [run[-1] for run in (left, right) if len(run) >= _BATCH]
+        end = min(ends, key=_order) if ends else None
+        settled = [[entry for entry in run if end is None or _order(entry) <= _order(end)] for run in (left, right)]
+        left, right = left[len(settled[0]) :], right[len(settled[1]) :]
+        for _, place in sorted(set(settled[0]) ^ set(settled[1]), key=_order):
+            if place not in told:
+                told.add(place)
+                yield place
+
+
+def _order(entry: tuple[str, int]) -> tuple[bytes, int]:
+    return entry[0].encode(), entry[1]  # the index sorts its words by their UTF-8

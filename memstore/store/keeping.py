@@ -91,7 +91,10 @@ def verify(ledger: Ledger) -> list[Problem]:
         with ledger.reading() as db:
             problems = verification.verify(db)
             if not any(problem.record == "file" for problem in problems):
-                problems += [*lexical.problems(db), *vector.problems(db)]
+                # Where a fact's own wording is wrong, its index entry is not what is wrong with it.
+                reworded = {problem.record for problem in problems if problem.code == "text"}
+                problems += [p for p in lexical.problems(db) if p.record not in reworded]
+                problems += vector.problems(db)
             return problems
     except CorruptStore as error:
         return [Problem("file", "file", str(error))]
