@@ -1,12 +1,11 @@
 """Full text over the statements of facts: SQLite FTS5, porter-stemmed, in the store's own file.
 
 The table holds no text and no positions, only which places hold which word: enough to weigh words by how rare they
-are, in a turn, its neighbours and its session, and small enough to read at a million rows. An entry is written in
-the transaction that writes its fact. If a table is missing or damaged, `rebuild` makes it again from the ledger;
-until then recall reads the facts themselves.
+are, in a turn, its neighbours and its session. An entry is written in the transaction that writes its fact. If a
+table is missing or damaged, `rebuild` makes it again from the ledger; until then recall reads the facts themselves.
 
-FTS5 has no way to stop early: an OR over every word of a question reads every row that any of them hits. So words
-are read one by one, each up to a limit; a word that goes over it is in so many rows that it would say little.
+FTS5 is quick to write and slow to read from: an OR over every word of a question steps through every row that any of
+them hits. So it only keeps what is new; `lists` has the rest, packed.
 """
 
 from __future__ import annotations
@@ -14,16 +13,24 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from itertools import islice
 
-from memstore.index import places, vector
+from memstore.index import lists, places, vector
+from memstore.index.lists import Postings
 from memstore.ledger.connection import Transaction
 from memstore.model import Problem
 
-_TOKENS = "fts5(text, content='', detail=none, tokenize='porter unicode61 remove_diacritics 2')"
+_TOKENS = f"fts5(text, content='', detail=none, tokenize='{lists.TOKENIZER}')"
+_TABLES = (*lists.TABLES, "words", *places.TABLES)
 _WORD = re.compile(r"\w+")
+_PART = re.compile(r"[^\W_]+")
 _BATCH = 1000
 _NAMED = 20  # facts that a report of differences names
+# The stems of words that were asked for, as many as are worth keeping.
+_stems: dict[str, list[str]] = {}
+_STEMS = 10_000
+_ASKED_EVERY = 256
 
 
 def create(tx: Transaction) -> None:
@@ -31,8 +38,7 @@ def create(tx: Transaction) -> None:
     if exists(tx.db):
         return
     drop(tx)
-    tx.execute(f"CREATE VIRTUAL TABLE words USING {_TOKENS}")
-    for statement in places.CREATE:
+    for statement in (f"CREATE VIRTUAL TABLE words USING {_TOKENS}", *lists.CREATE, *places.CREATE):
         tx.execute(statement)
     found = tx.db.cursor().execute(
         "SELECT f.pk, f.text, (SELECT event FROM provenance WHERE fact = f.pk ORDER BY since, event, start LIMIT 1)"
@@ -43,14 +49,13 @@ def create(tx: Transaction) -> None:
 
 
 def exists(db: sqlite3.Connection) -> bool:
-    found = db.execute(
-        "SELECT count(*) FROM sqlite_master WHERE name IN ('words', 'turns', 'statements', 'talks')"
-    ).fetchone()[0]
-    return bool(found == 1 + len(places.TABLES))
+    marks = ",".join("?" * len(_TABLES))
+    found = db.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN ({marks})", _TABLES).fetchone()[0]
+    return bool(found == len(_TABLES))
 
 
 def drop(tx: Transaction) -> None:
-    for table in ("words", *places.TABLES):
+    for table in _TABLES:
         tx.execute(f"DROP TABLE IF EXISTS {table}")
 
 
@@ -61,6 +66,9 @@ def add(tx: Transaction, entries: Sequence[tuple[int, str, int]]) -> None:
     placed = sorted((place, fact, text) for place, (fact, text, _) in zip(taken, entries, strict=True))
     places.fill(tx, [(place, fact) for place, fact, _ in placed])
     tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [(place, text) for place, _, text in placed])
+    # Counting what waits is not free: once in some hundred facts is soon enough.
+    if any(fact % _ASKED_EVERY == 0 for fact, _, _ in entries) and lists.waiting(tx.db):
+        lists.gather(tx)
 
 
 def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
@@ -69,9 +77,12 @@ def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
         return
     held = places.of_facts(tx.db, [fact for fact, _ in entries])
     text_of = dict(entries)
+    said = [(place, text_of[fact]) for place, fact in sorted(held.items())]
+    gathered = lists.listed(tx.db, held)
+    lists.remove(tx, [one for one in said if one[0] in gathered])
     tx.db.executemany(
         "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
-        [(place, text_of[fact]) for place, fact in sorted(held.items())],
+        [one for one in said if one[0] not in gathered],
     )
     vector.remove(tx, held)
     tx.db.executemany("DELETE FROM statements WHERE place = ?", [(place,) for place in held])
@@ -93,16 +104,28 @@ def size(db: sqlite3.Connection) -> tuple[int, int, int]:
     return turns, words, db.execute("SELECT max(pk) FROM sessions").fetchone()[0] or 0
 
 
-def postings(db: sqlite3.Connection, word: str, limit: int) -> list[int] | None:
-    """The places whose statement holds a word (any form with the same stem), in order; None if there are more."""
-    # One word of the query language may be several tokens ("it's", "utf-8"): all of them must be there.
-    expression = " AND ".join(f'"{part}"' for part in _WORD.findall(word))
-    if not expression:
-        return []
-    found = [
-        row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (expression, limit + 1))
+def postings(db: sqlite3.Connection, word: str) -> Postings:
+    """The places whose statement holds a word, in any form with the same stem."""
+    if word not in _stems:
+        if len(_stems) >= _STEMS:
+            _stems.clear()
+        (_stems[word],) = lists.stems(db, [word])
+    stems = _stems[word]
+    if not stems:
+        return lists.EMPTY
+    if len(stems) == 1:
+        return _postings(db, word, stems[0])
+    # One word of the query language may be several of the tokenizer's: all of them must be there.
+    parts = _PART.findall(word)
+    several = [
+        set(_postings(db, *one)) for one in zip(parts if len(parts) == len(stems) else stems, stems, strict=True)
     ]
-    return None if len(found) > limit else found
+    return lists.of_places(sorted(set.intersection(*several)))
+
+
+def _postings(db: sqlite3.Connection, word: str, stem: str) -> Postings:
+    new = [row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{word}"',))]
+    return lists.read(db, stem, new)
 
 
 def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:
@@ -124,14 +147,12 @@ def problems(db: sqlite3.Connection) -> Iterator[Problem]:
         yield Problem("index", "words", "the full-text index is missing: run  memstore verify --rebuild")
         return
     try:
-        stray = db.execute(
-            "SELECT count(*) FROM words_docsize d LEFT JOIN statements s ON s.place = d.id"
-            " LEFT JOIN facts f ON f.pk = s.fact WHERE f.pk IS NULL OR f.state = 4"
-        ).fetchone()[0]
-        missing = db.execute(
-            "SELECT count(*) FROM facts f LEFT JOIN statements s ON s.fact = f.pk"
-            " LEFT JOIN words_docsize d ON d.id = s.place WHERE d.id IS NULL AND f.state < 4"
-        ).fetchone()[0]
+        held = {row[0] for row in db.execute("SELECT id FROM words_docsize")} | lists.every(db)
+        found = db.execute(
+            "SELECT s.place, f.state < 4 FROM facts f LEFT JOIN statements s ON s.fact = f.pk WHERE f.state <> 4"
+        ).fetchall()
+        missing = sum(place not in held for place, stands in found if stands)
+        stray = len(held.difference(place for place, _ in found))
         if stray or missing:
             yield Problem("index", "words", f"{missing} facts are not indexed, {stray} entries have no fact")
         for place in islice(_other_words(db), _NAMED):
@@ -150,7 +171,7 @@ def _other_words(db: sqlite3.Connection) -> Iterator[int]:
 
     The facts are indexed again beside the store, and both indexes read side by side, word by word.
     """
-    temporary = ("again", "words_again", "words_kept")
+    temporary = ("again", "words_again")
     try:
         db.execute(f"CREATE VIRTUAL TABLE temp.again USING {_TOKENS}")
         db.execute(
@@ -158,22 +179,22 @@ def _other_words(db: sqlite3.Connection) -> Iterator[int]:
             " FROM statements s JOIN facts f ON f.pk = s.fact WHERE f.state != 4 ORDER BY s.place"
         )
         db.execute("CREATE VIRTUAL TABLE temp.words_again USING fts5vocab(temp, again, instance)")
-        db.execute("CREATE VIRTUAL TABLE temp.words_kept USING fts5vocab(main, words, instance)")
-        kept, again = (db.cursor().execute(f"SELECT term, doc FROM temp.{table}") for table in temporary[:0:-1])
-        yield from _places_of_difference(kept, again)
+        waiting = db.cursor().execute("SELECT term, doc FROM words_said")
+        again = db.cursor().execute("SELECT term, doc FROM temp.words_again")
+        yield from _places_of_difference(merge(waiting, lists.said(db), key=_order), again)
     finally:
         for table in reversed(temporary):
             db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def _places_of_difference(one: sqlite3.Cursor, other: sqlite3.Cursor) -> Iterator[int]:
+def _places_of_difference(one: Iterator[tuple[str, int]], other: Iterator[tuple[str, int]]) -> Iterator[int]:
     """The places of the entries (word, place) that only one of two sorted runs has, each once."""
     told: set[int] = set()
     left: list[tuple[str, int]] = []
     right: list[tuple[str, int]] = []
     while True:
-        left += one.fetchmany(_BATCH)
-        right += other.fetchmany(_BATCH)
+        left += islice(one, _BATCH)
+        right += islice(other, _BATCH)
         if not left and not right:
             return
         if left == right:  # nearly always

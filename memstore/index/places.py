@@ -65,10 +65,12 @@ _ASKS, _OWN, _RULES, _FIGURE, _DENIES, _ALONE = map(int, Mark)  # plain numbers:
 
 
 class Turn(NamedTuple):
-    """A row of `turns`: `marks` of `Mark`, `speaker` in lower case if one is named, `at` in microseconds."""
+    """What ranking reads of a row of `turns`.
+
+    `marks` are those of `Mark`, `speaker` is in lower case if one is named, `at` is in microseconds.
+    """
 
     turn: int
-    event: int
     words: int
     marks: int
     speaker: str | None
@@ -179,31 +181,15 @@ def of_facts(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, int]:
     return result
 
 
-def around(db: sqlite3.Connection, turns: Iterable[int], reach: int) -> dict[int, Turn]:
-    """The turns named and those up to `reach` beside them in the same session, as far as they exist."""
-    found: dict[int, Turn] = {}
-    for low, high in _ranges(sorted(turns), reach):
-        for row in db.execute(
-            "SELECT turn, event, words, marks, speaker, at FROM turns WHERE turn BETWEEN ? AND ?", (low, high)
-        ):
-            found[row[0]] = Turn(*row)
-    return found
-
-
-def _ranges(turns: Sequence[int], reach: int) -> Iterator[tuple[int, int]]:
-    """Ranges that cover every turn with its neighbourhood, joined where they touch."""
-    low = high = None
-    for turn in turns:
-        first = turn >> TURN_BITS << TURN_BITS
-        begin, end = max(first, turn - reach), turn + reach
-        if high is not None and low is not None and begin <= high + 1:
-            high = max(high, end)
-            continue
-        if high is not None and low is not None:
-            yield low, high
-        low, high = begin, end
-    if high is not None and low is not None:
-        yield low, high
+def around(db: sqlite3.Connection, turns: Iterable[int], reach: int) -> list[Turn]:
+    """The turns named and those up to `reach` beside them in the same session, as far as they exist, in order."""
+    wanted = sorted({near for turn in turns for near in range(turn - reach, turn + reach + 1)})
+    found = db.execute(
+        "SELECT t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) near CROSS JOIN turns t"
+        " ON t.turn = near.value",
+        (str(wanted),),
+    )
+    return list(map(Turn._make, found))
 
 
 def marks(text: str, origin: Origin, *, alone: bool) -> int:

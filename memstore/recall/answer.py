@@ -8,9 +8,10 @@ not come back unless history is asked for; expired ones come after what is live,
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, islice
 
 from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
@@ -25,8 +26,10 @@ from memstore.recall.find import Found, Meaning, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
 
-# How many candidates the index is asked for: some give way to heads, some are no longer current.
+# How many candidates the index is asked for at most, for each answer, and beyond the needed ones at a time: some
+# give way to heads, some are no longer current.
 _OVERFETCH = 8
+_SPARE = 4
 _PAGE = 5
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
@@ -67,14 +70,9 @@ class _Candidate:
 def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None = None) -> list[Recollection]:
     """The recollections for a question, best first, whole ones only, inside the budget if there is one."""
     query = understanding.read(question.text, from_micros(question.now))
-    found = _find(db, question, query, meaning)
-    candidates = _stand(db, question, found)
-    if question.modality:
-        candidates = [c for c in candidates if c.row.modality in question.modality]
-    if question.current_only:
-        candidates = [c for c in candidates if current(c.status)]
-    candidates.sort(key=lambda c: (-c.score, c.row.id))
-    chosen = _renewed(db, query, candidates[: max(question.k, _COMPARED)])[: question.k]
+    needed = max(question.k, _COMPARED)
+    candidates = sorted(_candidates(db, question, query, meaning, needed), key=lambda c: (-c.score, c.row.id))
+    chosen = _renewed(db, query, candidates[:needed])[: question.k]
     _doubt(db, question, chosen)
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
     for begin in range(0, len(chosen), _PAGE):
@@ -82,15 +80,38 @@ def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None =
     return _fit(_tell(db, question, chosen), question)
 
 
-def _find(db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None) -> dict[int, Found]:
-    """What the index proposes, and what holds the key if the query is one."""
+def _candidates(
+    db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None, needed: int
+) -> list[_Candidate]:
+    """What may be said, at least `needed` of it if there is as much; the index is asked for more until there is."""
+    hits = _find(db, question, query, meaning)
+    found: dict[int, Found] = {}
+    while True:
+        more = {hit.fact: hit for hit in islice(hits, needed + _SPARE)}
+        found = more | found
+        candidates = [c for c in _stand(db, question, found) if _wanted(question, c)]
+        if not more or len(candidates) >= needed:
+            return candidates
+
+
+def _wanted(question: Question, candidate: _Candidate) -> bool:
+    return (not question.modality or candidate.row.modality in question.modality) and (
+        not question.current_only or current(candidate.status)
+    )
+
+
+def _find(db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None) -> Iterator[Found]:
+    """What holds the key if the query is one, then what the index proposes."""
     scopes = list(question.scopes)
-    found = {hit.fact: hit for hit in find(db, query, scopes, max(50, question.k * _OVERFETCH), meaning)}
-    best = max((hit.score for hit in found.values()), default=0.0)
+    hits = find(db, query, scopes, max(50, question.k * _OVERFETCH), meaning)
     key = question.text.strip().encode(errors="ignore").decode()  # a lone surrogate is in no key
-    for pk in facts.by_key(db, scopes, key) if scopes else ():
-        found[pk] = Found(pk, best + 1.0, partial(dict, key=question.text.strip()))
-    return found
+    holders = facts.by_key(db, scopes, key) if scopes else ()
+    first = next(hits, None)
+    above = 1.0 + (first.score if first is not None else 0.0)
+    for pk in holders:
+        yield Found(pk, above, partial(dict, key=question.text.strip()))
+    if first is not None:
+        yield from (hit for hit in chain([first], hits) if hit.fact not in holders)
 
 
 def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate]) -> list[_Candidate]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from memstore.index import lexical, places
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 # Turns whose neighbourhood is weighed in full. Those below share too few or too common words with the query.
 _SEEDS = 60
-# Rows read for one query, and for one word of it: a third of the whole. A word in more rows than that is passed over.
-_ROWS = 9_000
-_ROWS_PER_TURN = 1 / 40
+# Places of one word from which on it pays to ask whether they can matter, and places read for one query: of what is
+# more common still, only turns that hold a rarer word are looked at.
+_LONG = 500
+_MOST = 40_000
+# Turns whose statements are read at a time.
+_BATCH = 16
 # What a second, third … statement of the same turn loses.
 _AGAIN = 2.0
 # Statements of a turn that are looked at.
@@ -38,6 +42,8 @@ _STATEMENTS = 64
 _PER_TURN = 8
 # What a cosine of 1 is worth beside the rarity of shared words, when the statements of a turn are compared.
 _CLOSENESS = 10.0
+# (place, fact, scope, modality, text)
+_Statement = tuple[int, int, int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,63 +80,45 @@ class Meaning:
 
 def find(
     db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int, meaning: Meaning | None = None
-) -> list[Found]:
-    """At most `limit` facts of the scopes, best first; ties go to the fact recorded first."""
+) -> Iterator[Found]:
+    """At most `limit` facts of the scopes, best first; ties go to the fact recorded first.
+
+    They are read as they are taken: who needs few pays for few.
+    """
     if not scopes:
-        return []
+        return iter(())
     try:
-        return _ranked(db, query, scopes, limit, meaning)
+        found = _ranked(db, query, scopes, meaning)
+        first = list(islice(found, 1))
+        return islice(chain(first, found), limit)
     except sqlite3.DatabaseError:  # the index is missing or damaged: read the facts themselves
-        return [
+        return (
             Found(pk, score, partial(dict, words_shared=score))
             for pk, score in lexical.scan(db, query.words, scopes, limit)
-        ]
+        )
 
 
-def _ranked(
-    db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int, meaning: Meaning | None
-) -> list[Found]:
+def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None) -> Iterator[Found]:
     size = lexical.size(db)
-    terms, held = _terms(db, query, size)
+    terms = _terms(db, query, size)
     allowed = _sessions(db, scopes)
     seeds = _seeds(terms, allowed)
     if meaning is not None:
         seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
     turns = places.around(db, seeds, REACH * 2)
-    candidates = _beside(seeds, turns)
     if meaning is not None:
-        meaning.look(list(turns))
-    said = _words_of(db, {t >> TURN_BITS for t in candidates})
-    field_ = Field(query, terms, turns, said, size, None if meaning is None else meaning.near)
-    weighed = weights.EXACT if meaning is None else weights.HYBRID
-    numbers = {number: field_.numbers(turns[number]) for number in candidates}
-    scored = [(weighed.score(listed), number) for number, listed in numbers.items()]
-    scored.sort(key=lambda pair: (-pair[0], pair[1]))
-    return [
-        Found(fact, score, partial(weighed.told, numbers[turn]))
-        for score, fact, turn in _statements(db, scored, held, scopes, query, turns, limit, meaning)
-    ]
+        meaning.look([turn.turn for turn in turns])
+    near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
+    field = Field(query, turns, size, table, near)
+    candidates = field.beside(seeds)
+    ranked = field.scores(candidates, terms, _words_of(db, {turn >> TURN_BITS for turn in candidates}))
+    return _statements(db, field, ranked, terms, query, frozenset(scopes), meaning)
 
 
-def _terms(
-    db: sqlite3.Connection, query: Query, size: tuple[int, int, int]
-) -> tuple[list[Term], list[tuple[Term, Sequence[int]]]]:
-    """The query's words with the places that hold them. Longer words first: they are rarer as a rule."""
-    left = int(_ROWS + size[0] * _ROWS_PER_TURN)
-    most = left // 3
-    terms, held = [], []
-    for word in sorted(query.words, key=lambda w: (-len(w), w)):
-        found = lexical.postings(db, word, min(left, most))
-        if not found:
-            left -= most if found is None else 0
-            continue
-        left -= len(found)
-        term = evidence.term(word, found, size)
-        terms.append(term)
-        held.append((term, found))
-        if left <= 0:
-            break
-    return terms, held
+def _terms(db: sqlite3.Connection, query: Query, size: tuple[int, int, int]) -> list[Term]:
+    """The query's words that anything holds, in an order that the query alone decides."""
+    found = [(word, lexical.postings(db, word)) for word in sorted(query.words, key=lambda w: (-len(w), w))]
+    return [evidence.term(word, postings, size) for word, postings in found if postings.turns]
 
 
 def _sessions(db: sqlite3.Connection, scopes: Sequence[int]) -> frozenset[int] | None:
@@ -142,25 +130,47 @@ def _sessions(db: sqlite3.Connection, scopes: Sequence[int]) -> frozenset[int] |
 
 
 def _seeds(terms: Sequence[Term], allowed: frozenset[int] | None) -> list[int]:
-    weight: dict[int, float] = {}
-    for term in terms:
-        rarity = term.in_turn
-        for turn in term.turns:
-            weight[turn] = weight.get(turn, 0.0) + rarity
-    if allowed is not None:
-        weight = {turn: value for turn, value in weight.items() if turn >> TURN_BITS in allowed}
-    return heapq.nsmallest(_SEEDS, weight, key=lambda turn: (-weight[turn], turn))
+    """The turns whose words are the rarest in sum; ties go to the earlier turn.
+
+    Rare words are read first. Once the words that are left could not lift a turn that holds none of the others among
+    the best, their places are not read, only asked about ("max score", Turtle and Flood 1995): the answer is the same.
+    """
+    rarest = sorted(terms, key=lambda term: (-term.in_turn, term.word))
+    worth = [round(term.in_turn * 1e6) for term in rarest]  # whole numbers add up to the same in any order
+    weight: dict[int, int] = {}
+    read = 0
+    for index, term in enumerate(rarest):
+        places_ = len(term.postings)
+        if (
+            len(weight) >= _SEEDS
+            and places_ > _LONG
+            and (read + places_ > _MOST or _last_of_best(weight) > sum(worth[index:]))
+        ):
+            return _best(_asked(weight, rarest[index:], worth[index:]))
+        read += places_
+        for turns in term.postings.each_turn():
+            for turn in turns if allowed is None else [turn for turn in turns if turn >> TURN_BITS in allowed]:
+                weight[turn] = weight.get(turn, 0) + worth[index]
+    return _best(weight)
 
 
-def _beside(seeds: Sequence[int], turns: Mapping[int, places.Turn]) -> list[int]:
-    """The seeds and their neighbours: "Yes, in 2019!" shares no word with the question it answers."""
-    found = set()
-    for seed in seeds:
-        if seed not in turns:
-            continue
-        reach = 0 if turns[seed].marks & places.Mark.ALONE else REACH
-        found |= {turn for turn in range(seed - reach, seed + reach + 1) if turn in turns}
-    return sorted(found)
+def _asked(weight: dict[int, int], terms: Sequence[Term], worth: Sequence[int]) -> dict[int, int]:
+    """The weights with those of more words added, for the turns that may still come among the best."""
+    for index, term in enumerate(terms):
+        needed = _last_of_best(weight) - sum(worth[index:])
+        weight = {turn: value for turn, value in weight.items() if value >= needed}
+        for turn in term.postings.among(weight):
+            weight[turn] += worth[index]
+    return weight
+
+
+def _last_of_best(weight: Mapping[int, int]) -> int:
+    return heapq.nlargest(_SEEDS, weight.values())[-1]
+
+
+def _best(weight: Mapping[int, int]) -> list[int]:
+    """The first turns by weight. A heap of pairs does without a call for each turn."""
+    return [turn for _, turn in heapq.nsmallest(_SEEDS, [(-value, turn) for turn, value in weight.items()])]
 
 
 def _words_of(db: sqlite3.Connection, sessions: set[int]) -> dict[int, int]:
@@ -170,49 +180,66 @@ def _words_of(db: sqlite3.Connection, sessions: set[int]) -> dict[int, int]:
 
 def _statements(
     db: sqlite3.Connection,
-    scored: Sequence[tuple[float, int]],
-    held: Sequence[tuple[Term, Sequence[int]]],
-    scopes: Sequence[int],
+    field: Field,
+    ranked: Sequence[tuple[float, int]],
+    terms: Sequence[Term],
     query: Query,
-    turns: Mapping[int, places.Turn],
-    limit: int,
+    scopes: frozenset[int],
     meaning: Meaning | None,
-) -> list[tuple[float, int, int]]:
-    """(score, fact, turn) of the turns found: the facts that share the most with the query first in each turn."""
-    # The name of who speaks is in the first statement only, and says as much of the others.
-    wanted = {turn: turns[turn].speaker or "" for _, turn in scored[:limit]}
+) -> Iterator[Found]:
+    """The statements of the turns, those that share the most with the query first in each turn."""
+    waiting: list[tuple[float, int, int]] = []
+    begin = 0
+    while begin < len(ranked) or waiting:
+        if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
+            batch = dict.fromkeys(turn for _, turn in ranked[begin : begin + _BATCH])
+            held = _held(db, list(batch), bool(query.code))
+            for score, turn in ranked[begin : begin + _BATCH]:
+                shared = _shared(terms, turn, field.speaker(turn))
+                # Scopes are walls, whatever an index says.
+                best = sorted(
+                    (
+                        -shared.get(place, 0.0)
+                        - _asked_for(query, modality, text)
+                        - (meaning.statement(place) if meaning is not None else 0.0),
+                        place,
+                        fact,
+                    )
+                    for place, fact, scope, modality, text in held.get(turn, ())
+                    if scope in scopes
+                )
+                for again, (_, _, fact) in enumerate(best[:_PER_TURN]):
+                    heapq.heappush(waiting, (-(score - _AGAIN * again), fact, turn))
+            begin += _BATCH
+            continue
+        below, fact, turn = heapq.heappop(waiting)
+        yield Found(fact, -below, partial(field.told, turn))
+
+
+def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> dict[int, list[_Statement]]:
+    """The statements of turns, the first ones of each."""
+    found: dict[int, list[_Statement]] = {}
+    for row in db.execute(
+        f"SELECT s.place, s.fact, f.scope, f.modality, {'f.text' if with_text else chr(39) * 2}"
+        " FROM json_each(?) given CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?"
+        " CROSS JOIN facts f ON f.pk = s.fact WHERE f.state < 4",
+        (str([turn << STATEMENT_BITS for turn in turns]), _STATEMENTS - 1),
+    ):
+        found.setdefault(row[0] >> STATEMENT_BITS, []).append(row)
+    return found
+
+
+def _shared(terms: Sequence[Term], turn: int, speaker: str) -> dict[int, float]:
+    """How rare the words are that each statement of a turn shares with the query.
+
+    The name of who speaks is in the first statement only, and says as much of the others.
+    """
     shared: dict[int, float] = {}
-    for term, found in held:
-        for place in found:
-            if term.word not in wanted.get(place >> STATEMENT_BITS, term.word):
+    for term in terms:
+        if term.word not in speaker:
+            for place in term.postings.within(turn << STATEMENT_BITS, turn + 1 << STATEMENT_BITS):
                 shared[place] = shared.get(place, 0.0) + term.in_turn
-    result: list[tuple[float, int, int]] = []
-    mine = frozenset(scopes)
-    for score, turn in scored[:limit]:
-        first = turn << STATEMENT_BITS
-        rows = db.execute(
-            "SELECT s.place, s.fact, f.scope, f.modality, f.text FROM statements s JOIN facts f ON f.pk = s.fact"
-            " WHERE s.place BETWEEN ? AND ? AND f.state < 4 LIMIT ?",
-            (first, first | (1 << STATEMENT_BITS) - 1, _STATEMENTS),
-        ).fetchall()
-        # Scopes are walls, whatever an index says.
-        best = sorted(
-            (
-                -shared.get(place, 0.0)
-                - _asked_for(query, modality, text)
-                - (meaning.statement(place) if meaning is not None else 0.0),
-                place,
-                fact,
-            )
-            for place, fact, scope, modality, text in rows
-            if scope in mine
-        )
-        for again, (_, _, fact) in enumerate(best[:_PER_TURN]):
-            result.append((score - _AGAIN * again, fact, turn))
-        if len(result) >= 2 * limit:
-            break
-    result.sort(key=lambda hit: (-hit[0], hit[1]))
-    return result[:limit]
+    return shared
 
 
 def _asked_for(query: Query, modality: str, text: str) -> float:

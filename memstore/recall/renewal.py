@@ -70,7 +70,7 @@ def order(query: Query, said: Sequence[Said]) -> list[tuple[int, int | None]]:
     """The answers in their new order, as (index, index of the one it was moved before or None)."""
     result: list[tuple[int, int | None]] = [(index, None) for index in range(len(said))]
     asked = [_stem(word) for word in query.words]
-    read = [(_figures(one.words), {_stem(word) for word in _WORD.findall(one.words)}) for one in said]
+    read = [_read(one.words, asked) for one in said]
     place = 0
     while place < len(result):
         index = result[place][0]
@@ -100,6 +100,15 @@ def _renews(
         return False
     distance = _DISTANCE_OF_CHANGE if _CHANGE.search(new.words) else _DISTANCE
     return new.score >= old.score - distance
+
+
+def _read(text: str, asked: Sequence[str]) -> tuple[frozenset[str], set[str]]:
+    """The figures in a text and, if there are any, which of the stems asked for are in it."""
+    figures = _figures(text)
+    if not figures:
+        return figures, set()
+    begin = {word[:3] for word in asked}
+    return figures, {_stem(word) for word in _WORD.findall(text.casefold()) if word[:3] in begin}
 
 
 def _figures(text: str) -> frozenset[str]:

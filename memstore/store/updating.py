@@ -101,7 +101,9 @@ def _nearest(tx: Transaction, text: str) -> list[int]:
     """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
     shared: dict[int, float] = {}
     for word in understanding.read(text, from_micros(tx.at)).words[:_WORDS]:
-        places_ = lexical.postings(tx.db, word, _COMMON) or ()
+        places_ = lexical.postings(tx.db, word)
+        if len(places_) > _COMMON:
+            continue
         for place in places_:
             shared[place] = shared.get(place, 0.0) + 1.0 / (1 + len(places_)) ** 0.5
     best = sorted(shared, key=lambda place: (-shared[place], -place))[:_CANDIDATES]
