@@ -16,7 +16,7 @@ from pathlib import Path
 from evals.model import EvalError, Tokens
 
 PRICE_FILE = Path(__file__).with_name("prices.json")
-READER_MODEL = "claude-sonnet-4-5"  # whose input price is asked for injected and retrieved text, unless the caller says
+READER_MODEL = "claude-sonnet-4-6"  # whose input price is asked for injected and retrieved text, unless the caller says
 
 
 def chars_over_4(text: str) -> int:
@@ -26,12 +26,12 @@ def chars_over_4(text: str) -> int:
 
 def wordpiece(text: str) -> int:
     """Pieces of the BERT uncased vocabulary."""
-    from evals.arms.encoder import count_pieces, missing
+    from evals.arms import vectors
 
-    reason = missing()
+    reason = vectors.missing()
     if reason:
         raise EvalError(f"the wordpiece counter {reason}")
-    return count_pieces(text)
+    return vectors.model().pieces(text)
 
 
 COUNTERS: dict[str, Callable[[str], int]] = {"chars/4": chars_over_4, "wordpiece": wordpiece}
@@ -78,15 +78,19 @@ def total(costs: Iterable[float | None]) -> float | None:
     return result
 
 
-def by_purpose(tokens: Sequence[Tokens]) -> dict[str, int]:
-    """Tokens added up by purpose. They must share a counter: adding two counters' numbers is an error."""
-    counters = {t.counter for t in tokens}
-    if len(counters) > 1:
-        raise EvalError(f"tokens counted in different ways cannot be added: {', '.join(sorted(counters))}")
+def by_purpose(tokens: Sequence[Tokens], counter: str = COUNTER) -> dict[str, int]:
+    """Tokens added up by purpose, of one counter alone: numbers of two counters cannot be added."""
     sums: dict[str, int] = {}
     for t in tokens:
-        sums[t.purpose] = sums.get(t.purpose, 0) + t.tokens
+        if t.counter == counter:
+            sums[t.purpose] = sums.get(t.purpose, 0) + t.tokens
     return sums
+
+
+def billed(tokens: Sequence[Tokens], price: Prices | None = None) -> float | None:
+    """Dollars for what a model was paid for: 0 where none was asked, None where one has no price."""
+    price = price or prices()
+    return total(price.of(t.tokens, t.model, t.kind) for t in tokens if t.model)
 
 
 def ride_along(tokens: int, turns: int, model: str = READER_MODEL, price: Prices | None = None) -> float | None:

@@ -10,35 +10,33 @@ import hashlib
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evals.claude import Claude, prompts_sha256
 from evals.cost import COUNTER, prices
 from evals.log import FORMAT, canonical
-from evals.model import Arm, Sample, Task
+from evals.model import Sample, Task
 from evals.settings import api_key_present, workers
 
+if TYPE_CHECKING:
+    from evals.runner import Plan
+
 ROOT = Path(__file__).resolve().parent.parent
+LATER_FIELDS = frozenset({"scope"})
 PACKAGES = ("memstore", "sqlite-utils", "chromadb", "onnxruntime", "tokenizers", "numpy", "scipy", "statsmodels")
 
 
-def header(
-    tasks: Sequence[Task],
-    samples: Mapping[str, Sequence[Sample]],
-    arms: Sequence[Callable[[], Arm]],
-    seed: int,
-    epochs: int,
-    limit: int | None,
-) -> dict[str, Any]:
+def header(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
     """Everything under `times` and `where` may differ between a run and its resumption; nothing else may."""
-    made = [make() for make in arms]
+    made = [make() for make in plan.arms]
     return {
         "format": FORMAT,
-        "tasks": {task.name: _task(task, samples[task.name]) for task in tasks},
+        "tasks": {task.name: _task(task, samples[task.name], plan.claude) for task in plan.tasks},
         "arms": {
             arm.name: {
                 "version": arm.version,
@@ -48,13 +46,13 @@ def header(
             }
             for arm in made
         },
-        "seed": seed,
-        "epochs": epochs,
-        "limit": limit,
+        "seed": plan.seed,
+        "epochs": plan.epochs,
+        "limit": plan.limit,
         "counter": COUNTER,
         "price_date": prices().date,
-        "models": {},
-        "judge_prompt_sha256": None,
+        "models": plan.claude.models if plan.claude else {},
+        "judge_prompt_sha256": prompts_sha256() if plan.claude else None,
         "packages": {name: _version(name) for name in PACKAGES},
         "code_sha256": code_hash(),
         "times": {"started": datetime.now(UTC).isoformat(timespec="seconds")},
@@ -83,8 +81,15 @@ def data_hash(samples: Sequence[Sample]) -> str:
     """SHA-256 over samples as loaded."""
     total = hashlib.sha256()
     for sample in samples:
-        total.update(canonical(asdict(sample)).encode("utf-8", "surrogatepass"))
+        total.update(canonical(_said(asdict(sample))).encode("utf-8", "surrogatepass"))
     return total.hexdigest()
+
+
+def _said(value: Any) -> Any:
+    """Without fields that came after the first logs, where they are empty: the hash of older data stays as it was."""
+    if isinstance(value, Mapping):
+        return {k: _said(v) for k, v in value.items() if v is not None or k not in LATER_FIELDS}
+    return [_said(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def git_state() -> str | None:
@@ -101,13 +106,13 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _task(task: Task, samples: Sequence[Sample]) -> dict[str, Any]:
+def _task(task: Task, samples: Sequence[Sample], claude: Claude | None) -> dict[str, Any]:
     return {
         "title": task.title,
         "samples": len(samples),
         "probes": sum(len(s.probes) for s in samples),
         "data_sha256": data_hash(samples),
-        "headline": list(task.headline),
+        "headline": [*(["answer/correct"] if claude else []), *task.headline],
         "lower_is_better": sorted(task.lower_is_better),
         "controls": list(task.controls),
         "licence": task.licence,

@@ -17,11 +17,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from evals.model import Answer, EvalError, Recalled, Tokens
+from evals.model import Answer, EvalError, Recalled, Tokens, Verdict
 
 FORMAT = 1
 TIMED = "latency/"  # the family of scores that depend on the clock
@@ -46,6 +46,7 @@ class ProbeRecord:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     labels: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
     forecasts: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +272,7 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
             "scores": {name: v for name, v in p.scores.items() if not name.startswith(TIMED)},
             **({"labels": _jsonable(p.labels)} if p.labels else {}),
             **({"forecasts": _jsonable(p.forecasts)} if p.forecasts else {}),
+            **({"verdict": _jsonable(asdict(p.verdict))} if p.verdict else {}),
         }
         for p in record.probes
     ]
@@ -292,7 +294,7 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
         "probes": probes,
         "sources": sources,
         "texts": list(texts),
-        "tokens": [[t.purpose, t.tokens, t.counter, t.model] for t in record.tokens],
+        "tokens": [list(astuple(t)) for t in record.tokens],
         "times": {**record.times, "latency_ms": latency, "scores": timed},
     }
 
@@ -333,6 +335,7 @@ def _decode(row: Mapping[str, Any]) -> SampleRecord:
             scores={**p["scores"], **timed[i]},
             labels=p.get("labels", {}),
             forecasts=p.get("forecasts", {}),
+            verdict=_verdict(p["verdict"]) if "verdict" in p else None,
         )
         for i, p in enumerate(row["probes"])
     )
@@ -352,3 +355,8 @@ def _decode(row: Mapping[str, Any]) -> SampleRecord:
         tokens=tuple(Tokens(*t) for t in row["tokens"]),
         times={k: v for k, v in row["times"].items() if k not in ("latency_ms", "scores")},
     )
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    given = row["verdicts"]
+    return Verdict(row["said"], None if given is None else tuple(given), row["problem"])

@@ -27,7 +27,10 @@ class DataMissing(EvalError):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Something that was said or written. `at` is when; `origin` follows `role` unless given."""
+    """Something that was said or written. `at` is when; `origin` follows `role` unless given.
+
+    `scope` names the wall it stands behind, where a task has walls: no query from elsewhere may bring it back.
+    """
 
     ref: str
     session: str
@@ -38,6 +41,7 @@ class Turn:
     origin: str | None = None
     modality: str | None = None
     key: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,14 @@ Item = Turn | Edge
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question as an arm sees it. `now` is the question's own time; `as_of` asks what was held then."""
+    """One question as an arm sees it, at its own time `now`. `as_of` asks what was held then."""
 
     text: str
     now: datetime
     k: int = 10
     budget: int | None = None
     as_of: datetime | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +122,16 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens spent for one purpose: write, inject, retrieve, compress, judge. The counter is named."""
+    """Tokens spent for one purpose: write, inject, retrieve, compress, answer, judge. The counter is named.
+
+    With a `model` they were billed: `kind` is then what its price depends on, input or output.
+    """
 
     purpose: str
     tokens: int
     counter: str
     model: str | None = None
+    kind: str = "input"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,25 @@ class Answer:
     latency_ms: float
     error: str | None = None
     ranked: bool = True
+
+
+CREDIT = {"met": 1.0, "partly": 0.5, "not_met": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one question: the answer, a verdict for each criterion, and why either is missing."""
+
+    said: str | None
+    verdicts: tuple[str, ...] | None
+    problem: str | None = None
+
+    def scores(self) -> dict[str, float | None]:
+        """None, which is unscored, wherever there is no verdict for every criterion."""
+        if not self.verdicts:
+            return {"answer/met": None, "answer/correct": None}
+        credit = [CREDIT[verdict] for verdict in self.verdicts]
+        return {"answer/met": sum(credit) / len(credit), "answer/correct": float(all(c == 1 for c in credit))}
 
 
 class Scorer(Protocol):

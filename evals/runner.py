@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from evals import log
+from evals.claude import Claude, Examiner
 from evals.cost import COUNTER, count
 from evals.fanout import fan_out
 from evals.header import header
 from evals.log import ProbeRecord, RunLog, SampleRecord
-from evals.model import Answer, Arm, EvalError, Probe, Query, Sample, Scorer, Task, Tokens, Turn
+from evals.model import Answer, Arm, EvalError, Probe, Query, Sample, Scorer, Task, Tokens, Turn, Verdict
 from evals.summary import footer
 
 SOURCES_SHOWN = 10
@@ -33,7 +34,10 @@ SOURCES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `data` is the directory of the tasks' files, `limit` a cap on samples per task."""
+    """What to run. `data` is the directory of the tasks' files, `limit` a cap on samples per task.
+
+    With `claude`, questions are also answered from what came back, and the answers judged.
+    """
 
     tasks: tuple[Task, ...]
     arms: tuple[Callable[[], Arm], ...]
@@ -41,6 +45,7 @@ class Plan:
     limit: int | None = None
     epochs: int = 1
     seed: int = 0
+    claude: Claude | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Job:
     sample: Sample
     epoch: int
     seed: int
+    claude: Claude | None = None
 
     @property
     def key(self) -> log.Key:
@@ -73,7 +79,7 @@ def run(
     Raises LogError if the log at `path` was begun under other conditions, DataMissing if a task has no data.
     """
     samples = {task.name: checked(task, task.load(plan.data, plan.limit)) for task in plan.tasks}
-    writer, before = log.begin(path, header(plan.tasks, samples, plan.arms, plan.seed, plan.epochs, plan.limit))
+    writer, before = log.begin(path, header(plan, samples))
     try:
         done = {r.key for r in before.samples if r.status != "error" or not retry_errors} if before else set()
         jobs = list(_jobs(plan, samples))
@@ -113,11 +119,13 @@ def run_job(job: Job) -> SampleRecord:
     return replace(record, times={**record.times, "total_s": round(time.perf_counter() - started, 4)})
 
 
-def score(probe: Probe, answer: Answer, sample: Sample, scorers: Sequence[Scorer]) -> dict[str, Any]:
-    """What the scorers say about one answer: `scores`, `labels`, `forecasts`. A failed probe is unscored."""
+def score(
+    probe: Probe, answer: Answer, sample: Sample, scorers: Sequence[Scorer], verdict: Verdict | None = None
+) -> dict[str, Any]:
+    """What scorers and verdict say about one answer: `scores`, `labels`, `forecasts`. A failed probe is unscored."""
     if answer.error:
         return {}
-    scores: dict[str, float | None] = {}
+    scores: dict[str, float | None] = verdict.scores() if verdict else {}
     labels: dict[str, Any] = {}
     forecasts: dict[str, Any] = {}
     for scorer in scorers:
@@ -143,7 +151,12 @@ def rescore(records: Sequence[SampleRecord], task: Task, samples: Sequence[Sampl
         again = [
             replace(
                 p,
-                **{"scores": {}, "labels": {}, "forecasts": {}, **score(probes[p.id], p.answer, sample, task.scorers)},
+                **{
+                    "scores": {},
+                    "labels": {},
+                    "forecasts": {},
+                    **score(probes[p.id], p.answer, sample, task.scorers, p.verdict),
+                },
             )
             for p in record.probes
         ]
@@ -170,7 +183,7 @@ def _jobs(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> Iterator[Job]:
         for sample in samples[task.name]:
             for epoch in range(plan.epochs):
                 for make in plan.arms:
-                    yield Job(task.name, task.scorers, make, make().name, sample, epoch, plan.seed)
+                    yield Job(task.name, task.scorers, make, make().name, sample, epoch, plan.seed, plan.claude)
 
 
 def _through(arm: Arm, job: Job, blank: SampleRecord) -> SampleRecord:
@@ -189,7 +202,13 @@ def _through(arm: Arm, job: Job, blank: SampleRecord) -> SampleRecord:
         tokens.append(Tokens("retrieve", sum(map(count, retrieved)), COUNTER))
     failures = [a.error for _, a in answers if a.error]
     reason = _why_invalid(arm, writes, answers, turns)
-    probes = tuple(_record(probe, answer, sample, job.scorers) for probe, answer in answers)
+    verdicts: list[Verdict | None] = [None] * len(answers)
+    if job.claude and not reason:
+        # Arms are asked first and Claude afterwards, so that no latency of an arm has a model's in it.
+        examiner = Examiner(job.claude)
+        verdicts = [None if a.error else examiner.examine(p, a.recalled, a.injected) for p, a in answers]
+        tokens += examiner.booked.tokens
+    probes = tuple(_record(p, a, sample, job.scorers, v) for (p, a), v in zip(answers, verdicts, strict=True))
     return replace(
         blank,
         status="error" if failures else "invalid" if reason else "ok",
@@ -242,7 +261,9 @@ def _gives_back(arm: Arm, turns: Mapping[str, Turn], answers: Sequence[tuple[Pro
     return any(arm.recall(Query(turn.text[:2000], now)) for turn in wanted)
 
 
-def _record(probe: Probe, answer: Answer, sample: Sample, scorers: Sequence[Scorer]) -> ProbeRecord:
+def _record(
+    probe: Probe, answer: Answer, sample: Sample, scorers: Sequence[Scorer], verdict: Verdict | None
+) -> ProbeRecord:
     return ProbeRecord(
         id=probe.id,
         category=probe.category,
@@ -251,7 +272,8 @@ def _record(probe: Probe, answer: Answer, sample: Sample, scorers: Sequence[Scor
         k=probe.query.k,
         expect=dict(probe.expect),
         answer=answer,
-        **score(probe, answer, sample, scorers),
+        verdict=verdict,
+        **score(probe, answer, sample, scorers, verdict),
     )
 
 
@@ -280,9 +302,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _added(tokens: Sequence[Tokens]) -> tuple[Tokens, ...]:
-    """One entry for each purpose, counter and model."""
-    sums: dict[tuple[str, str, str | None], int] = {}
+    """One entry for each purpose, counter, model and kind."""
+    sums: dict[tuple[str, str, str | None, str], int] = {}
     for t in tokens:
-        key = (t.purpose, t.counter, t.model)
+        key = (t.purpose, t.counter, t.model, t.kind)
         sums[key] = sums.get(key, 0) + t.tokens
-    return tuple(Tokens(purpose, n, counter, model) for (purpose, counter, model), n in sums.items())
+    return tuple(Tokens(purpose, n, counter, model, kind) for (purpose, counter, model, kind), n in sums.items())

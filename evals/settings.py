@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 SHIPPED_DATA = Path(__file__).resolve().parent.parent / "data"
@@ -22,6 +23,33 @@ def confine_mem0(directory: Path) -> None:
     """Keep mem0 from reporting home and from writing to the user's home. It reads these when it is first imported."""
     os.environ.setdefault("MEM0_TELEMETRY", "False")
     os.environ.setdefault("MEM0_DIR", str(directory))
+
+
+def confine_mempalace(directory: Path) -> Callable[[], None]:
+    """Keep mempalace's configuration, palace and lock files out of the user's home; call the result to undo it."""
+    before = {name: os.environ.get(name) for name in ("HOME", "MEMPALACE_CONFIG_DIR", "MEMPALACE_PALACE_PATH")}
+    os.environ |= {
+        "HOME": str(directory),
+        "MEMPALACE_CONFIG_DIR": str(directory),
+        "MEMPALACE_PALACE_PATH": str(directory / "palace"),
+    }
+
+    def undo() -> None:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+    return undo
+
+
+def claude_mem_databases() -> Path | None:
+    """The folder of claude-mem databases, one `SAMPLE.db` for each sample that it watched; None where none is named."""
+    named = os.environ.get("MEMEVAL_CLAUDE_MEM")
+    return Path(named) if named else None
+
+
+def claude_cache(given: str | Path | None = None) -> Path:
+    """Where Claude's answers and judgements are kept between runs: as given, else MEMEVAL_CACHE, else here."""
+    return Path(given or os.environ.get("MEMEVAL_CACHE") or ".memeval-cache")
 
 
 def api_key_present() -> bool:

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "memstore.claude": "Budget Claude",
+    "memstore.claude": "Asking Budget Claude",
     "memstore.store": "DEFAULT MemoryStore",
     "memstore.coherence.anchors": "AnchorTarget find_anchors",
     "memstore.coherence.confidence": "SIGNS Evidence",
@@ -32,7 +32,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 if TYPE_CHECKING:
-    from memstore.claude import Budget, Claude
+    from memstore.claude import Asking, Budget, Claude
     from memstore.coherence.anchors import AnchorTarget, find_anchors
     from memstore.coherence.confidence import SIGNS, Evidence
     from memstore.index.embedding import MiniLM
@@ -75,6 +75,7 @@ __all__ = [
     "Anchor",
     "AnchorReport",
     "AnchorTarget",
+    "Asking",
     "Budget",
     "CaptureReport",
     "Certificate",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +33,8 @@ LATER = Query("refresh the TTL on access?", START + timedelta(days=900))
 SAMPLE = Sample("s", "s", TURNS, (Probe("p", Query("?", NOW), {}),), {"markdown_curated": "# Notes\n- We use Redis.\n"})
 CONTROLS = {"no_memory", "full_context", "recency"}
 ORACLES = {"oracle", "markdown_oracle"}
-SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - {"markdown_curated"})
+MADE_ELSEWHERE = {"markdown_curated", "claude_mem", "flat_cache_claude"}  # they need a file, a database or a model
+SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - MADE_ELSEWHERE)
 LOSSLESS = sorted({*SEARCHING, "full_context", "recency"} - {"flat_cache"})
 
 
@@ -117,6 +120,66 @@ class TestMarkdown:
         recalled = arm.recall(Query("base62 codes", NOW, k=1))
         assert len(recalled) == 1
         assert sum(t.tokens for t in arm.spent() if t.purpose == "retrieve") > 0
+
+
+class TestClaudeMem:
+    @pytest.fixture
+    def database(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Two observations and a summary, in the published schema."""
+        folder = tmp_path / "databases"
+        folder.mkdir()
+        monkeypatch.setenv("MEMEVAL_CLAUDE_MEM", str(folder))
+        db = sqlite3.connect(folder / "s.db")
+        db.execute(
+            "create table observations(id integer primary key, memory_session_id text, project text, type text, "
+            "title text, facts text, narrative text, discovery_tokens int, created_at text, created_at_epoch int)"
+        )
+        db.execute("create table session_summaries(id integer primary key, learned text, created_at_epoch int)")
+        for number, facts in enumerate((["Codes use base62", "Chose Redis for links"], ["Refreshed TTL on access"])):
+            epoch = int((START + timedelta(days=number)).timestamp() * 1000)
+            row = (number, "m", "p", "decision", f"Work {number}", json.dumps(facts), None, 700, "", epoch)
+            db.execute(f"insert into observations values ({', '.join('?' * 10)})", row)
+        past = int((START - timedelta(days=200)).timestamp() * 1000)
+        db.execute("insert into session_summaries values (1, 'Codes used to be hex', ?)", (past,))
+        db.commit()
+        db.close()
+        return folder
+
+    def test_each_fact_is_a_document_newest_first_within_ninety_days(self, database: Path, opened) -> None:
+        arm = opened("claude_mem")
+        back = [r.text for r in arm.recall(Query("How are codes made?", NOW))]
+        assert back[0] == "Refreshed TTL on access"  # the newest, though the least alike
+        assert set(back[1:]) == {"Codes use base62", "Chose Redis for links"}
+        assert arm.inject(NOW) == "- 2026-03-01 00:00 Work 0\n- 2026-03-02 00:00 Work 1"
+
+    def test_it_keeps_no_pointer_and_books_what_its_model_took(self, database: Path, opened) -> None:
+        arm = opened("claude_mem")
+        assert refs(arm.recall(Query("Redis", NOW))) == []
+        assert [(t.purpose, t.tokens) for t in arm.spent()] == [("compress", 1400)]
+
+    def test_a_sample_that_it_never_watched_is_skipped_with_a_reason(self, database: Path) -> None:
+        assert "no claude-mem database other.db" in find("claude_mem")().applies(Sample("other", "s", TURNS, ()))
+
+    def test_what_is_no_such_database_is_refused_in_one_line(self, database: Path, opened) -> None:
+        (database / "s.db").write_bytes(b"not a database at all, but long enough to be read as one")
+        with pytest.raises(EvalError, match="not a claude-mem database"):
+            opened("claude_mem")
+
+    def test_without_a_folder_it_says_what_it_needs(self) -> None:
+        assert "MEMEVAL_CLAUDE_MEM" in find("claude_mem").missing()
+
+
+class TestMemstoreMarkdown:
+    def test_the_mark_stands_in_the_line_and_is_read_back(self, opened, tmp_path: Path) -> None:
+        back = opened("memstore_markdown").recall(Query("refresh the TTL on access?", SOON, k=1))
+        assert [(r.modality, r.refs) for r in back] == [("option_considered", ("t2",))]
+        said = "".join(p.read_text() for p in (tmp_path / "memory").rglob("*.md"))
+        assert "[option_considered] We could refresh the TTL of a link on each access." in said
+
+    def test_what_was_replaced_is_not_in_the_files(self, opened) -> None:
+        edge = Edge("supersedes", ("t1",), ("t5",), START + timedelta(days=6), "declared")
+        arm = opened("memstore_markdown", Sample("s", "s", (*TURNS, edge), ()))
+        assert "t1" not in refs(arm.recall(Query("How are short codes generated in base62?", NOW)))
 
 
 class TestMemstore:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.model import Answer, DataMissing, EvalError, Item, Probe, Query, Recalled, Sample, Task, Turn
 from evals.runner import Plan, rescore, run
+from evals.scorers.provenance import Provenance
+from evals.scorers.retrieval import EvidenceRecall
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TOPICS = ("redis storage", "short codes", "expiry lifetime", "landing page", "rate limits", "metrics export")
@@ -85,6 +87,17 @@ class Liar(TurnArm):
 
     def recall(self, query: Query) -> list[Recalled]:
         return [Recalled("We use Postgres.", ("t99",))]
+
+
+class Misattributes(TurnArm):
+    """Gives the right words and points at somebody else's."""
+
+    name = "misattributes"
+    about = ""
+
+    def recall(self, query: Query) -> list[Recalled]:
+        right = next(i for i, turn in enumerate(self.turns) if query.text[19:-1] in turn.text)
+        return [Recalled(self.turns[right].text, (self.turns[right - 1].ref,))]
 
 
 class Everything(TurnArm):
@@ -160,6 +173,14 @@ class TestValidity:
         result = run(plan(Liar), tmp_path / "r.jsonl")
         assert statuses(result, "liar") == {"invalid"}
         assert "t99" in result.samples[0].reason
+
+    def test_an_arm_that_points_at_the_wrong_source_is_caught_by_the_metrics(self, tmp_path: Path) -> None:
+        task = replace(TASK, scorers=(Provenance(), EvidenceRecall(ks=(1,))))
+        scores = run(Plan((task,), (Misattributes, BM25), Path()), tmp_path / "r.jsonl").footer["scores"]["tiny"]
+        assert scores["misattributes"]["provenance/pointed"]["mean"] == 1.0
+        assert scores["misattributes"]["provenance/resolves"]["mean"] == 0.0
+        assert scores["misattributes"]["retrieval/recall_any@1"]["mean"] == 0.0
+        assert scores["bm25"]["provenance/resolves"]["mean"] == 1.0
 
     def test_returning_everything_is_cut_to_k_and_gains_nothing(self, tmp_path: Path) -> None:
         result = run(plan(Everything, BM25), tmp_path / "r.jsonl")

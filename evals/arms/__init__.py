@@ -6,11 +6,14 @@ from evals.arms.ablations import ABLATIONS
 from evals.arms.base import BaseArm
 from evals.arms.bm25 import BM25
 from evals.arms.chroma import Chroma
+from evals.arms.claude_mem import ClaudeMem
 from evals.arms.flat_cache import FlatCache
+from evals.arms.flat_cache_claude import FlatCacheClaude
 from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
 from evals.arms.markdown import Markdown, MarkdownCurated
 from evals.arms.memstore import Memstore, MemstoreHybrid
+from evals.arms.memstore_markdown import MemstoreMarkdown
 from evals.arms.no_memory import NoMemory
 from evals.arms.oracle import MarkdownOracle, Oracle
 from evals.arms.peers import PEERS
@@ -31,8 +34,11 @@ ARMS: dict[str, type[BaseArm]] = {
         MarkdownCurated,
         Markdown,
         FlatCache,
+        FlatCacheClaude,
+        ClaudeMem,
         Memstore,
         MemstoreHybrid,
+        MemstoreMarkdown,
         *ABLATIONS,
         Oracle,
         MarkdownOracle,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evals.arms import encoder, vectors
+from evals.arms import vectors
 from evals.arms.base import TurnArm
 
 FETCH = 200  # more than any k, so that leaving out what was not yet said never runs short
@@ -17,11 +17,11 @@ class Chroma(TurnArm):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = {"model": encoder.NAME, "space": "cosine"}
+        self.settings = {"model": vectors.MODEL, "space": "cosine"}
 
     @classmethod
     def missing(cls) -> str | None:
-        return vectors.missing()
+        return vectors.missing("chromadb")
 
     def build(self) -> None:
         self.collection = vectors.Collection(self.workdir / "chroma", [t.text for t in self.turns])

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from evals.arms import encoder, vectors
+from evals.arms import vectors
 from evals.arms.base import BaseArm, words
 from evals.arms.rrf import CONSTANT, fuse
 from evals.model import Item, Query, Recalled, Sample, Turn
@@ -63,13 +63,13 @@ class FlatCache(BaseArm):
             "compressor": "rule",
             "facts_a_turn": FACTS_A_TURN,
             "words_a_fact": WORDS_A_FACT,
-            "model": encoder.NAME,
+            "model": vectors.MODEL,
             "fusion": CONSTANT,
         }
 
     @classmethod
     def missing(cls) -> str | None:
-        return vectors.missing()
+        return vectors.missing("chromadb")
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
@@ -80,8 +80,7 @@ class FlatCache(BaseArm):
         held: dict[str, Turn] = {}
         for turn in items:
             if isinstance(turn, Turn):
-                facts = compress(turn.text)
-                self.book("compress", turn.text, *facts)
+                facts = self.compressed(turn)
                 held.update((fact, turn) for fact in facts)  # said again: the newer turn takes the older one's place
         self.facts = list(held.items())
         with self.database:
@@ -89,6 +88,12 @@ class FlatCache(BaseArm):
             self.database.executemany("insert into facts(rowid, text) values (?, ?)", rows)
         self.collection = vectors.Collection(self.workdir / "chroma", [fact for fact, _ in self.facts])
         return len(self.facts)
+
+    def compressed(self, turn: Turn) -> list[str]:
+        """The facts that this memory makes of a turn, booked."""
+        facts = compress(turn.text)
+        self.book("compress", turn.text, *facts)
+        return facts
 
     def inject(self, now: datetime) -> str:
         """A timeline of the latest facts, one line each, as such memories put at the start of a session."""

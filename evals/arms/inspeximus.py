@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from evals.arms import encoder
+from evals.arms import vectors
 from evals.arms.base import BaseArm, verbatim
 from evals.model import Item, Query, Recalled, Sample, Turn
 
@@ -22,21 +22,21 @@ class Inspeximus(BaseArm):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = {"mode": "auto", "embedder": encoder.NAME}
+        self.settings = {"mode": "auto", "embedder": vectors.MODEL}
 
     @classmethod
     def missing(cls) -> str | None:
-        return encoder.missing() if find_spec("inspeximus") else "needs inspeximus: pip install 'memstore[peers]'"
+        return vectors.missing() if find_spec("inspeximus") else "needs inspeximus: pip install 'memstore[peers]'"
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
         from inspeximus import Inspeximus as Store
 
-        self.store = Store(str(workdir / "inspeximus.db"), embed=lambda text: encoder.encode([text])[0].tolist())
+        self.store = Store(str(workdir / "inspeximus.db"), embed=lambda text: vectors.encode([text])[0].tolist())
 
     def ingest(self, items: Sequence[Item]) -> int:
         turns = [item for item in items if isinstance(item, Turn)]
-        encoder.encode([turn.text for turn in turns])  # in one batch; the store then asks for them one by one
+        vectors.encode([turn.text for turn in turns])  # in one batch; the store then asks for them one by one
         self.turn_of: dict[str, Turn] = {}
         for turn in turns:
             record = self.store.remember(turn.text, key=turn.key, valid_from=turn.at.timestamp())

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from evals.arms import encoder
+from evals.arms import vectors
 from evals.arms.base import BaseArm
 from evals.model import Item, Query, Recalled, Sample, Turn
 from evals.settings import confine_mem0
@@ -22,16 +22,16 @@ FETCH = 100
 
 
 class Embedder:
-    """The interface that mem0 asks of an embedder, over the shared encoder."""
+    """The interface that mem0 asks of an embedder, over the shared vectors."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:
-        return encoder.encode([text])[0].tolist()
+        return vectors.encode([text])[0].tolist()
 
     def embed_batch(self, texts: Sequence[str], memory_action: str | None = None) -> list[list[float]]:
-        return encoder.encode(list(texts)).tolist()
+        return vectors.encode(list(texts)).tolist()
 
 
 class Mem0(BaseArm):
@@ -42,11 +42,11 @@ class Mem0(BaseArm):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = {"infer": False, "vector_store": "qdrant, local", "embedder": encoder.NAME}
+        self.settings = {"infer": False, "vector_store": "qdrant, local", "embedder": vectors.MODEL}
 
     @classmethod
     def missing(cls) -> str | None:
-        return encoder.missing() if find_spec("mem0") else "needs mem0ai: pip install 'memstore[peers]'"
+        return vectors.missing() if find_spec("mem0") else "needs mem0ai: pip install 'memstore[peers]'"
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
@@ -74,7 +74,7 @@ class Mem0(BaseArm):
 
     def ingest(self, items: Sequence[Item]) -> int:
         turns = [item for item in items if isinstance(item, Turn)]
-        encoder.encode([turn.text for turn in turns])  # in one batch; mem0 then asks for them one by one
+        vectors.encode([turn.text for turn in turns])  # in one batch; mem0 then asks for them one by one
         self.turn_of = {turn.ref: turn for turn in turns}
         for turn in turns:
             self.memory.add(turn.text, user_id=USER, infer=False, metadata={"ref": turn.ref})

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from evals.arms import encoder
+from evals.arms import vectors
 from evals.arms.base import BaseArm
 from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Turn
 from memstore import Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
@@ -159,7 +159,7 @@ class MemstoreHybrid(Memstore):
 
     @classmethod
     def missing(cls) -> str | None:
-        return encoder.missing()
+        return vectors.missing()
 
     def ingest(self, items: Sequence[Item]) -> int:
         writes = super().ingest(items)

@@ -7,6 +7,7 @@ is which turn. Whoever finds one of them handled unfairly should open an issue: 
 
 from evals.arms.inspeximus import Inspeximus
 from evals.arms.mem0 import Mem0
+from evals.arms.mempalace import MemPalace
 from evals.arms.memware import Memware
 
-PEERS = (Memware, Inspeximus, Mem0)
+PEERS = (Memware, Inspeximus, MemPalace, Mem0)

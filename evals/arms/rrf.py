@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from evals.arms import bm25, encoder, vectors
+from evals.arms import bm25, vectors
 from evals.arms.base import TurnArm
 
 CONSTANT = 60
@@ -28,11 +28,11 @@ class RRF(TurnArm):
 
     def __init__(self) -> None:
         super().__init__()
-        self.settings = {"constant": CONSTANT, "fetch": FETCH, "model": encoder.NAME, "k1": 1.2, "b": 0.75}
+        self.settings = {"constant": CONSTANT, "fetch": FETCH, "model": vectors.MODEL, "k1": 1.2, "b": 0.75}
 
     @classmethod
     def missing(cls) -> str | None:
-        return vectors.missing()
+        return vectors.missing("chromadb")
 
     def build(self) -> None:
         texts = [t.text for t in self.turns]

@@ -1,8 +1,9 @@
 """`memeval calibrate`: how far the instruments themselves are to be trusted, measured on labelled data.
 
-Three of them: the reader of bare strings, against labelled sentences (κ, beside the base rate that makes κ necessary);
-the token counters, against each other on the same sentences; and, with a run, the confidence that arms state, against
-what turned out.
+The reader of bare strings, against labelled sentences (κ, beside the base rate that makes κ necessary); the token
+counters, against each other on the same sentences; with a run, the confidence that arms state, against what turned out;
+and with `--claude` Claude itself, as a reader of the same sentences, and as a judge of answers whose verdict is known
+without one: a question's own gold answer is right, that of another question on the same chat is wrong, if on topic.
 """
 
 from __future__ import annotations
@@ -14,30 +15,45 @@ from typing import Any
 import click
 
 from evals import stats
+from evals.claude import MODEL, Claude, Examiner, ready
 from evals.commands import options
-from evals.cost import COUNTERS, count
+from evals.cost import COUNTERS, billed, count
 from evals.datasets.modality import sentences
 from evals.model import EvalError
 from evals.output import Emit, note, output_formats
 from evals.scorers.reader import agreement
+from evals.settings import claude_cache
 from evals.summary import scored
+from evals.tasks import TASKS
+
+SENTENCES_A_CALL = 25
+JUDGEMENTS = 120
 
 
 @click.command()
 @options.LOG
 @options.OUT
 @options.DATA
+@click.option("--claude", is_flag=True, help="Also ask Claude to read and to judge what is known.")
+@click.option("--claude-model", default=MODEL, show_default=True, help="Which model is asked.")
 @output_formats
-def calibrate(path: Path | None, out: Path, data: Path | None, emit: Emit) -> None:
+def calibrate(path: Path | None, out: Path, data: Path | None, claude: bool, claude_model: str, emit: Emit) -> None:
     """Check the reader, the token counters and (with a LOG) the stated confidence against what is known."""
     labelled = [(str(row["text"]), str(row["label"])) for row in sentences(options.data(data))]
     rows = [*_reader(labelled), *_counters([text for text, _ in labelled])]
     if path is not None or next(iter(options.runs(out)), None):
         rows += _confidence(path, out)
+    if claude:
+        ready()
+        examiner = Examiner(Claude(claude_cache(), claude_model, claude_model, tokens_a_sample=5_000_000))
+        rows += [*_claude_reads(examiner, labelled), *_claude_judges(examiner, options.data(data))]
+        spent = billed(examiner.booked.tokens)
+        note("Asking Claude cost " + ("an unknown sum" if spent is None else f"${spent:.2f}"))
 
     def human() -> None:
         for row in rows:
-            click.echo(f"{row['instrument']:24} {row['measure']:28} {row['value']:>10.4g}   n {row['n']}")
+            value = "–" if row["value"] is None else f"{row['value']:.4g}"
+            click.echo(f"{row['instrument']:24} {row['measure']:28} {value:>10}   n {row['n']}")
 
     emit.rows(rows, human)
     note("The labels are by two language models that agreed, not by people.")
@@ -85,6 +101,46 @@ def _confidence(path: Path | None, out: Path) -> list[dict[str, Any]]:
             rows.append(_row(f"confidence of {arm}", "Brier score", brier, len(pairs)))
             rows.append(_row(f"confidence of {arm}", "expected calibration error", error, len(pairs)))
     return rows
+
+
+def _claude_reads(examiner: Examiner, labelled: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Claude's labels against the sentences' own; a batch whose reply is not one label for each stays unscored."""
+    pairs: list[tuple[str, str]] = []
+    for start in range(0, len(labelled), SENTENCES_A_CALL):
+        batch = labelled[start : start + SENTENCES_A_CALL]
+        labels = examiner.label([text for text, _ in batch])
+        pairs += zip([label for _, label in batch], labels, strict=True) if labels else ()
+    return _agreement("Claude as reader", pairs, len(labelled))
+
+
+def _claude_judges(examiner: Examiner, data: Path) -> list[dict[str, Any]]:
+    """Claude's verdicts on answers that are right, and on as many that are wrong but on topic."""
+    known: list[tuple[str, str, str, str]] = []
+    for sample in TASKS["beam"].load(data, None):
+        asked = [p for p in sample.probes if p.expect.get("answer") and p.expect.get("answerable", True)]
+        for one, other in zip(asked, [*asked[1:], *asked[:1]], strict=True):
+            question, gold = one.query.text, str(one.expect["answer"])
+            known += [(question, gold, gold, "right"), (question, gold, str(other.expect["answer"]), "wrong")]
+    known = known[:JUDGEMENTS]
+    pairs = []
+    for question, gold, said, label in known:
+        verdicts, _ = examiner.judge(question, [f"States: {gold}"], said)
+        if verdicts:
+            pairs.append((label, "right" if verdicts == ("met",) else "wrong"))
+    return _agreement("Claude as judge", pairs, len(known))
+
+
+def _agreement(instrument: str, pairs: list[tuple[str, str]], asked: int) -> list[dict[str, Any]]:
+    """Agreement and κ over what was scored, the base rate of the commonest true label, and what was left unscored."""
+    n = len(pairs)
+    most = Counter(gold for gold, _ in pairs).most_common(1)
+    measures = {
+        "agreement": sum(gold == got for gold, got in pairs) / n if n else None,
+        "κ": stats.kappa(pairs),
+        f"base rate ({most[0][0]})" if most else "base rate": most[0][1] / n if most else None,
+        "unscored": float(asked - n),
+    }
+    return [_row(instrument, name, value, n) for name, value in measures.items()]
 
 
 def _row(instrument: str, measure: str, value: float | None, n: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import click
 from evals import log
 from evals.arms import ARMS, find
 from evals.arms.base import BaseArm
+from evals.claude import MODEL, Claude, ready
 from evals.commands import options
-from evals.cost import prices
+from evals.cost import billed, total
 from evals.log import RunLog, SampleRecord, digest
 from evals.model import DataMissing, EvalError, Task
 from evals.output import Emit, note, output_formats
@@ -25,6 +27,7 @@ from evals.report.answers import answers
 from evals.report.tables import flat
 from evals.runner import Plan
 from evals.runner import run as execute
+from evals.settings import claude_cache
 from evals.settings import workers as cores
 from evals.suites import SUITES
 from evals.tasks import TASKS
@@ -46,6 +49,8 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": op
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=click.IntRange(1), help="Processes; one per core unless given.")
 @click.option("--fresh", is_flag=True, help="Begin a new log even if there is one to go on with.")
+@click.option("--claude", is_flag=True, help="Let Claude answer from what came back, and judge the answers.")
+@click.option("--claude-model", default=MODEL, show_default=True, help="Who answers and judges.")
 @click.option("--retry-errors", is_flag=True, help="Try again what failed in the run that is gone on with.")
 @click.option("--require", multiple=True, metavar="ARM:METRIC>=X", help="Exit with 3 unless it holds; TASK: may lead.")
 @output_formats
@@ -60,6 +65,8 @@ def run(
     seed: int,
     workers: int | None,
     fresh: bool,
+    claude: bool,
+    claude_model: str,
     retry_errors: bool,
     require: tuple[str, ...],
     emit: Emit,
@@ -72,6 +79,9 @@ def run(
     """
     requirements = [_requirement(text) for text in require]
     plan, name = _plan(tasks, suite, arms, options.data(data), limit, epochs, seed)
+    if claude:
+        ready()
+        plan = replace(plan, claude=Claude(claude_cache(), claude_model, claude_model))
     result = _execute(plan, _log_path(out, name, plan, fresh), workers, retry_errors)
     report = page.write(result, result.path.with_suffix(".html"))
     emit.rows(flat(result), lambda: terminal.show(result), lambda: _whole(result, report))
@@ -127,7 +137,6 @@ def _capped(task: Task, most: int | None) -> Task:
     """The task, with at most so many samples unless the caller wants fewer."""
     if most is None:
         return task
-    from dataclasses import replace
 
     def load(data: Path, limit: int | None) -> list[Any]:
         return task.load(data, most if limit is None else min(most, limit))
@@ -176,6 +185,7 @@ def _log_path(out: Path, name: str, plan: Plan, fresh: bool) -> Path:
         "limit": plan.limit,
         "epochs": plan.epochs,
         "seed": plan.seed,
+        **(plan.claude.models if plan.claude else {}),
     }
     stem = f"{name}-{digest(asked)[:6]}"
     path, number = out / f"{stem}.jsonl", 1
@@ -246,10 +256,7 @@ def _progress() -> Iterator[Callable[[int, int, SampleRecord | None], None]]:
 
         def update(done: int, of: int, record: SampleRecord | None) -> None:
             described = f"{record.task} · {record.arm}" if record else "running"
-            for token in record.tokens if record else ():
-                if token.model and spent[0] is not None:
-                    price = prices().of(token.tokens, token.model)
-                    spent[0] = None if price is None else spent[0] + price
+            spent[0] = total([spent[0], billed(record.tokens if record else ())])
             money = "spent: unknown" if spent[0] is None else f"spent ${spent[0]:.2f}"
             bar.update(line, completed=done, total=of, description=described, money=money)
 
