@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from typing import Any
 from evals.cost import COUNTER, count
 from evals.model import CREDIT, EvalError, Probe, Recalled, Tokens, Verdict
 from memstore import Asking, Budget, Usage
+from memstore import Claude as Client
 
 MODEL = "claude-haiku-4-5"
 BILLED = "anthropic usage"
@@ -75,8 +77,8 @@ def prompts_sha256() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Claude:
-    """Who answers and who judges, where what they said is kept, and what one sample may spend. A plain, picklable value."""
+class Exam:
+    """Who answers, who judges, where what they said is kept, what one sample may spend. A plain, picklable value."""
 
     cache: Path
     answerer: str = MODEL
@@ -132,18 +134,37 @@ class Booked:
         self.tokens.append(Tokens(purpose, sum(map(count, texts)), COUNTER))
 
 
+class Kept:
+    """Claude with its answers kept in files, apart for each purpose, so that asking the same again costs nothing."""
+
+    def __init__(self, model: str, purpose: str, cache: Path, booked: Booked, tokens: int, client: Any = None) -> None:
+        budget = Budget(calls_per_session=1_000_000, tokens=tokens, answer_tokens=1_024)
+        self.model, self.purpose = model, purpose
+        self._asking = Asking(Client(model, budget, client), booked.usage, lambda: datetime.now(UTC))
+        self._files = Files(cache)
+
+    def ask(self, system: str, content: str, schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """(the JSON object, "") or ({}, why there is none). Only usable answers are kept."""
+        key = sha256(json.dumps([self.model, system, content, schema], sort_keys=True).encode()).hexdigest()
+        if key in self._files:
+            return json.loads(self._files[key]), ""
+        got = self._asking.ask(
+            session=self.purpose, purpose=self.purpose, system=system, content=content, schema=schema
+        )
+        if got.data is None:
+            return {}, str(got.outcome)
+        self._files[key] = json.dumps(got.data)
+        return got.data, ""
+
+
 class Examiner:
     """Answers and judges the questions of one sample."""
 
-    def __init__(self, claude: Claude, *, client: Any = None) -> None:
+    def __init__(self, exam: Exam, *, client: Any = None) -> None:
         self.booked = Booked()
-        self._answering = self._asking(claude, claude.answerer, "answer", client)
-        self._judging = self._asking(claude, claude.judge, "judge", client)
-
-    def _asking(self, claude: Claude, model: str, purpose: str, client: Any) -> Asking:
-        cache = Files(claude.cache / f"{purpose}s")
-        budget = Budget(calls_per_session=1_000_000, tokens=claude.tokens_a_sample, answer_tokens=1_024)
-        return Asking(client, model=model, budget=budget, cache=cache, book=self.booked.usage, purpose=purpose)
+        limits = (self.booked, exam.tokens_a_sample, client)
+        self._answering = Kept(exam.answerer, "answer", exam.cache / "answers", *limits)
+        self._judging = Kept(exam.judge, "judge", exam.cache / "judgements", *limits)
 
     def examine(self, probe: Probe, recalled: Sequence[Recalled], injected: str) -> Verdict | None:
         """None where the question has nothing to be judged by."""
@@ -167,28 +188,28 @@ class Examiner:
             },
             ensure_ascii=False,
         )
-        got = self._answering.ask(session=probe.id, system=ANSWER, content=content, schema=ANSWER_SCHEMA)
+        got, problem = self._answering.ask(ANSWER, content, ANSWER_SCHEMA)
         self.booked.texts("answer", ANSWER, content)
-        said = got.data.get("answer") if got.data else None
+        said = got.get("answer")
         if isinstance(said, str) and said.strip():
             return said, None
-        return None, f"no answer: {got.outcome if got.data is None else 'not of the form asked for'}"
+        return None, f"no answer: {problem or 'not of the form asked for'}"
 
     def judge(self, question: str, wanted: Sequence[str], said: str) -> tuple[tuple[str, ...] | None, str | None]:
         """One verdict for each criterion, or None and why. A list of another length is no judgement."""
         content = json.dumps({"question": question, "criteria": list(wanted), "answer": said}, ensure_ascii=False)
-        got = self._judging.ask(session=question, system=JUDGE, content=content, schema=JUDGE_SCHEMA)
+        got, problem = self._judging.ask(JUDGE, content, JUDGE_SCHEMA)
         self.booked.texts("judge", JUDGE, content)
-        verdicts = got.data.get("verdicts") if got.data else None
+        verdicts = got.get("verdicts")
         if isinstance(verdicts, list) and len(verdicts) == len(wanted) and all(v in CREDIT for v in verdicts):
             return tuple(verdicts), None
-        return None, f"not judged: {got.outcome if got.data is None else 'not one verdict for each criterion'}"
+        return None, f"not judged: {problem or 'not one verdict for each criterion'}"
 
     def label(self, sentences: Sequence[str]) -> list[str] | None:
         """The modality of each sentence as Claude reads it; None where the reply is not one label for each."""
         content = json.dumps(list(sentences), ensure_ascii=False)
-        got = self._judging.ask(session="labels", system=READ, content=content, schema=READ_SCHEMA)
-        labels = got.data.get("labels") if got.data else None
+        got, _ = self._judging.ask(READ, content, READ_SCHEMA)
+        labels = got.get("labels")
         if isinstance(labels, list) and len(labels) == len(sentences) and all(one in MODALITIES for one in labels):
             return labels
         return None

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evals.claude import Claude, prompts_sha256
+from evals.claude import Exam, prompts_sha256
 from evals.cost import COUNTER, prices
 from evals.log import FORMAT, canonical
 from evals.model import Sample, Task
@@ -106,7 +106,7 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _task(task: Task, samples: Sequence[Sample], claude: Claude | None) -> dict[str, Any]:
+def _task(task: Task, samples: Sequence[Sample], claude: Exam | None) -> dict[str, Any]:
     return {
         "title": task.title,
         "samples": len(samples),

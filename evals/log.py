@@ -13,6 +13,7 @@ sample line interns them in `texts` and refers to them by position.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -149,6 +150,15 @@ def read(path: Path) -> RunLog:
     return RunLog(path, header, tuple(samples.values()), footer, torn)
 
 
+def write(run: RunLog) -> RunLog:
+    """A whole log at once, to `run.path`: compressed if that ends in .gz, and then with the same bytes every time."""
+    lines = [{"type": "header", **run.header}, *map(_encode, run.samples), {"type": "footer", **(run.footer or {})}]
+    text = "".join(_line(line) for line in lines).encode()
+    run.path.parent.mkdir(parents=True, exist_ok=True)
+    run.path.write_bytes(gzip.compress(text, mtime=0) if run.path.suffix == ".gz" else text)
+    return read(run.path)
+
+
 class Writer:
     """Appends to one log, one flushed line at a time. Use `begin` to start a log or to go on with one."""
 
@@ -166,9 +176,13 @@ class Writer:
         self._handle.close()
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        # surrogatepass has no JSON twin: lone surrogates are escaped by ensure_ascii, and come back as they were.
-        self._handle.write(json.dumps(record, ensure_ascii=True, separators=(",", ":"), default=_plain) + "\n")
+        self._handle.write(_line(record))
         self._handle.flush()
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    # surrogatepass has no JSON twin: lone surrogates are escaped by ensure_ascii, and come back as they were.
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":"), default=_plain) + "\n"
 
 
 def begin(path: Path, header: Mapping[str, Any]) -> tuple[Writer, RunLog | None]:
@@ -196,7 +210,7 @@ def begin(path: Path, header: Mapping[str, Any]) -> tuple[Writer, RunLog | None]
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """(line number, text, does it end in a newline)."""
-    with path.open("rb") as handle:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
         for number, raw in enumerate(handle, 1):
             yield number, raw.decode("utf-8", "replace"), raw.endswith(b"\n")
 

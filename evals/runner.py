@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from evals import log
-from evals.claude import Claude, Examiner
+from evals.claude import Exam, Examiner
 from evals.cost import COUNTER, count
 from evals.fanout import fan_out
 from evals.header import header
@@ -45,7 +45,7 @@ class Plan:
     limit: int | None = None
     epochs: int = 1
     seed: int = 0
-    claude: Claude | None = None
+    claude: Exam | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Job:
     sample: Sample
     epoch: int
     seed: int
-    claude: Claude | None = None
+    claude: Exam | None = None
 
     @property
     def key(self) -> log.Key:

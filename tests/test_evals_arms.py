@@ -33,7 +33,12 @@ LATER = Query("refresh the TTL on access?", START + timedelta(days=900))
 SAMPLE = Sample("s", "s", TURNS, (Probe("p", Query("?", NOW), {}),), {"markdown_curated": "# Notes\n- We use Redis.\n"})
 CONTROLS = {"no_memory", "full_context", "recency"}
 ORACLES = {"oracle", "markdown_oracle"}
-MADE_ELSEWHERE = {"markdown_curated", "claude_mem", "flat_cache_claude"}  # they need a file, a database or a model
+MADE_ELSEWHERE = {
+    "markdown_curated",
+    "claude_mem",
+    "flat_cache_claude",
+    "memstore_claude",
+}  # they need a file, a database or a model
 SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - MADE_ELSEWHERE)
 LOSSLESS = sorted({*SEARCHING, "full_context", "recency"} - {"flat_cache"})
 
@@ -174,7 +179,7 @@ class TestMemstoreMarkdown:
         back = opened("memstore_markdown").recall(Query("refresh the TTL on access?", SOON, k=1))
         assert [(r.modality, r.refs) for r in back] == [("option_considered", ("t2",))]
         said = "".join(p.read_text() for p in (tmp_path / "memory").rglob("*.md"))
-        assert "[option_considered] We could refresh the TTL of a link on each access." in said
+        assert "- [option, not decided · 2026-03-03 · user] We could refresh the TTL of a link on each access." in said
 
     def test_what_was_replaced_is_not_in_the_files(self, opened) -> None:
         edge = Edge("supersedes", ("t1",), ("t5",), START + timedelta(days=6), "declared")

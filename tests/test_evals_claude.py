@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from evals import log
 from evals.arms import find
-from evals.claude import ANSWER, BILLED, DOES_NOT_KNOW, JUDGE, READ, Claude, Examiner, Files, criteria, prompts_sha256
+from evals.claude import ANSWER, BILLED, DOES_NOT_KNOW, JUDGE, READ, Exam, Examiner, Files, criteria, prompts_sha256
 from evals.cli import cli
 from evals.cost import COUNTER, billed
 from evals.model import Probe, Query, Recalled, Sample, Tokens, Turn, Verdict
@@ -111,7 +111,7 @@ RECALLED = (Recalled("We use Redis for storage.", ("t1",), modality="decision"),
 class TestJudging:
     def test_the_answerer_never_sees_the_gold_and_the_judge_never_sees_the_memory(self, api, tmp_path: Path) -> None:
         scripted = api(honest)
-        got = Examiner(Claude(tmp_path)).examine(probe(answer="We use Redis"), RECALLED, "# Notes")
+        got = Examiner(Exam(tmp_path)).examine(probe(answer="We use Redis"), RECALLED, "# Notes")
         assert got == Verdict("[decision] We use Redis for storage.", ("met",))
         assert got.scores() == {"answer/met": 1.0, "answer/correct": 1.0}
         (answering,), (judging,) = scripted.asked(ANSWER), scripted.asked(JUDGE)
@@ -120,12 +120,12 @@ class TestJudging:
 
     def test_each_line_of_a_rubric_is_a_criterion_and_half_counts_half(self, api, tmp_path: Path) -> None:
         api(lambda s, c: honest(s, c) if s == ANSWER else {"verdicts": ["met", "partly"]})
-        got = Examiner(Claude(tmp_path)).examine(probe(rubric=["says Redis", "says since when"]), RECALLED, "")
+        got = Examiner(Exam(tmp_path)).examine(probe(rubric=["says Redis", "says since when"]), RECALLED, "")
         assert got.scores() == {"answer/met": 0.75, "answer/correct": 0.0}
 
     def test_where_nothing_was_said_not_knowing_is_right(self, api, tmp_path: Path) -> None:
         api(honest)
-        assert Examiner(Claude(tmp_path)).examine(probe(answerable=False), (), "").scores()["answer/correct"] == 1.0
+        assert Examiner(Exam(tmp_path)).examine(probe(answerable=False), (), "").scores()["answer/correct"] == 1.0
         assert criteria(probe()) == ()
 
     @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ class TestJudging:
     )
     def test_what_does_not_parse_as_asked_is_unscored_and_not_wrong(self, reply: Any, api, tmp_path: Path) -> None:
         api(lambda s, c: honest(s, c) if s == ANSWER else reply)
-        got = Examiner(Claude(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
+        got = Examiner(Exam(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
         assert got.said
         assert got.verdicts is None
         assert got.problem.startswith("not judged")
@@ -153,14 +153,14 @@ class TestJudging:
     @pytest.mark.parametrize("reply", [{"answer": ""}, {"answer": None}, {}, "Redis", "refuse", 400], ids=str)
     def test_without_an_answer_there_is_nothing_to_judge(self, reply: Any, api, tmp_path: Path) -> None:
         scripted = api(lambda s, c: reply)
-        got = Examiner(Claude(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
+        got = Examiner(Exam(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
         assert got.said is None
         assert got.scores()["answer/correct"] is None
         assert not scripted.asked(JUDGE)
 
     def test_a_spent_budget_leaves_the_rest_unscored(self, api, tmp_path: Path) -> None:
         api(honest)
-        got = Examiner(Claude(tmp_path, tokens_a_sample=10)).examine(probe(answer="Redis"), RECALLED, "")
+        got = Examiner(Exam(tmp_path, tokens_a_sample=10)).examine(probe(answer="Redis"), RECALLED, "")
         assert got.problem == "no answer: token budget spent"
 
 
@@ -168,20 +168,20 @@ class TestKeeping:
     def test_judging_again_costs_no_answering(self, api, tmp_path: Path) -> None:
         scripted = api(honest)
         for judge in ("claude-haiku-4-5", "claude-sonnet-4-6"):
-            Examiner(Claude(tmp_path, judge=judge)).examine(probe(answer="Redis"), RECALLED, "")
+            Examiner(Exam(tmp_path, judge=judge)).examine(probe(answer="Redis"), RECALLED, "")
         assert len(scripted.asked(ANSWER)) == 1
         assert len(scripted.asked(JUDGE)) == 2
         assert len(Files(tmp_path / "answers")) == 1
-        assert len(Files(tmp_path / "judges")) == 2
+        assert len(Files(tmp_path / "judgements")) == 2
 
     def test_what_failed_is_not_kept(self, api, tmp_path: Path) -> None:
         api(lambda s, c: 400)
-        Examiner(Claude(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
+        Examiner(Exam(tmp_path)).examine(probe(answer="Redis"), RECALLED, "")
         assert len(Files(tmp_path / "answers")) == 0
 
     def test_every_token_is_booked_as_billed_and_by_the_common_counter(self, api, tmp_path: Path) -> None:
         api(honest)
-        examiner = Examiner(Claude(tmp_path))
+        examiner = Examiner(Exam(tmp_path))
         examiner.examine(probe(answer="Redis"), RECALLED, "")
         paid = [t for t in examiner.booked.tokens if t.counter == BILLED]
         assert [(t.purpose, t.tokens, t.kind) for t in paid] == [

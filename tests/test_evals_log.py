@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from hypothesis import strategies as st
 
 from evals import log
 from evals.log import LogError, ProbeRecord, SampleRecord
-from evals.model import Answer, Recalled, Tokens
+from evals.model import Answer, EvalError, Recalled, Tokens
+from evals.publish import joined, publish
+from evals.summary import footer
+
+RUNS = Path(__file__).resolve().parent.parent / "data" / "runs"
 
 HEADER = {"format": log.FORMAT, "seed": 1, "times": {"started": "2026-01-01"}, "where": {"git": "abc"}}
 TEXT = st.text(max_size=40)
@@ -115,6 +121,70 @@ class TestReading:
         path.write_text(json.dumps({"type": "header", "format": 99}) + "\n")
         with pytest.raises(LogError, match="later version"):
             log.read(path)
+
+
+class TestOldLogs:
+    """Logs of every format that was ever written stay readable, to the last score and the last token."""
+
+    PATHS = (*sorted((Path(__file__).parent / "evals").glob("log_format_*.jsonl")), *sorted(RUNS.glob("*.jsonl*")))
+
+    @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+    def test_an_old_log_reads_as_it_was_written(self, path: Path) -> None:
+        run = log.read(path)
+        assert run.complete
+        assert run.samples
+        assert footer(run.samples)["scores"] == run.footer["scores"]
+        if run.header.get("words") != "left out":
+            assert log.digest_samples(run.samples) == run.footer["answers_sha256"]
+
+    def test_the_frozen_one_holds_every_kind_of_field(self) -> None:
+        run = log.read(self.PATHS[0])
+        by_arm = {record.arm: record for record in run.samples}
+        hedge = next(p for p in by_arm["memstore"].probes if p.id == "published/hedge")
+        assert hedge.answer.recalled[0].modality == "option_considered"
+        assert hedge.answer.recalled[0].quote == "We could refresh the TTL on each access."
+        assert hedge.labels == {"modality": [["option_considered", "option_considered"]]}
+        assert hedge.verdict.said.startswith("[option_considered]")
+        assert hedge.verdict.verdicts == ("met",)
+        assert by_arm["memstore"].sources["r9"]["role"] == "user"
+        assert {t.kind for t in by_arm["bm25"].tokens} == {"input", "output"}
+
+    def test_a_log_can_be_written_again_byte_for_byte(self, tmp_path: Path) -> None:
+        run = log.read(self.PATHS[0])
+        plain = (
+            {k: v for k, v in run.header.items() if k != "type"},
+            {k: v for k, v in run.footer.items() if k != "type"},
+        )
+        again = log.write(replace(run, path=tmp_path / "again.jsonl", header=plain[0], footer=plain[1]))
+        assert again.path.read_bytes() == self.PATHS[0].read_bytes()
+
+
+class TestPublishing:
+    def test_without_words_every_number_stays_and_nothing_that_anybody_said(self, tmp_path: Path) -> None:
+        run = log.read(TestOldLogs.PATHS[0])
+        bare = publish(run, tmp_path / "bare.jsonl.gz", words=False)
+        assert footer(bare.samples)["scores"] == footer(run.samples)["scores"]
+        text = gzip.decompress(bare.path.read_bytes()).decode()
+        said = {turn["text"] for record in run.samples for turn in record.sources.values()}
+        assert said
+        assert not [words for words in said if words in text]
+        assert not [p.question for record in run.samples for p in record.probes if p.question in text]
+
+    def test_two_runs_of_the_same_data_are_one_table(self, tmp_path: Path) -> None:
+        run = log.read(TestOldLogs.PATHS[0])
+        halves = [replace(run, samples=tuple(r for r in run.samples if (r.arm == "bm25") == mine)) for mine in (0, 1)]
+        assert {r.key for r in joined(halves).samples} == {r.key for r in run.samples}
+
+    def test_runs_of_other_data_are_not_joined(self) -> None:
+        run = log.read(TestOldLogs.PATHS[0])
+        task = {**run.header["tasks"]["url_shortener"], "data_sha256": "other"}
+        with pytest.raises(EvalError, match="other data"):
+            joined([run, replace(run, header={**run.header, "tasks": {"url_shortener": task}})])
+
+    def test_an_unfinished_run_is_not_published(self, tmp_path: Path) -> None:
+        run = replace(log.read(TestOldLogs.PATHS[0]), footer=None)
+        with pytest.raises(EvalError, match="not finished"):
+            publish(run, tmp_path / "x.jsonl", words=True)
 
 
 class TestTornWrites:

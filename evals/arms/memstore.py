@@ -17,8 +17,9 @@ from pathlib import Path
 
 from evals.arms import vectors
 from evals.arms.base import BaseArm
-from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Turn
-from memstore import Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
+from evals.claude import BILLED, ready
+from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Tokens, Turn
+from memstore import Budget, Claude, Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
 
 CURRENT = ("live", "suspect")
 FOREVER = Lifetimes(table={(modality, kind): None for modality in Modality for kind in Kind}, moment=None)
@@ -52,8 +53,13 @@ class Memstore(BaseArm):
             clock=lambda: self.moment,
             lifetimes=None if self.lifetimes else FOREVER,
             root=None if self.files is None else self.root,
+            claude=self.asked(),
         )
         self.refs: dict[str, list[str]] = {}
+
+    def asked(self) -> Claude | None:
+        """Who helps with extraction: nobody, and nothing is ever sent."""
+        return None
 
     def ingest(self, items: Sequence[Item]) -> int:
         writes = 0
@@ -148,6 +154,33 @@ class Memstore(BaseArm):
                 raise EvalError(f"the sample names a file outside its folder: {name}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+
+class MemstoreClaude(Memstore):
+    """With Claude as the extractor; the offline arm reads the words by rule and tagger."""
+
+    name = "memstore_claude"
+    about = "memstore, exact mode, Claude extracting: quotes held to the words"
+
+    @classmethod
+    def missing(cls) -> str | None:
+        try:
+            ready()
+        except EvalError as error:
+            return str(error)
+        return None
+
+    def asked(self) -> Claude:
+        return Claude(budget=Budget(calls_per_session=1_000, tokens=5_000_000))
+
+    def spent(self) -> Sequence[Tokens]:
+        """What the store booked, both sides of each call, as the API counted them."""
+        sides = [
+            (u, n, kind)
+            for u in self.memory.usage()
+            for n, kind in ((u.input_tokens, "input"), (u.output_tokens, "output"))
+        ]
+        return tuple(Tokens(u.purpose, n, BILLED, u.model, kind) for u, n, kind in sides)
 
 
 class MemstoreHybrid(Memstore):

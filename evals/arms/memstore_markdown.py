@@ -1,7 +1,7 @@
-"""memstore seen through files: the facts that hold, written as MEMORY.md and topic files, and read back from there.
+"""memstore seen through files: `sync` writes what holds as MEMORY.md and topic files, and they are all that is read.
 
-What a person or an agent without a connection to the store has in hand. The files are a view: a question is answered
-from their lines alone, so what the view leaves out (what was replaced, what expired, how sure it is) is not to be had.
+What a person or an agent without a connection to the store has in hand. A question is answered from the lines of the
+files alone, so what they leave out (what was replaced, how sure it is, what held on a date) is not to be had.
 """
 
 from __future__ import annotations
@@ -15,46 +15,61 @@ from evals.arms.bm25 import Index
 from evals.arms.memstore import Memstore
 from evals.cost import COUNTER, count
 from evals.model import Item, Query, Recalled, Sample, Tokens
-from memstore import MarkdownMemory, Note, curate, curated_notes
+from memstore import MarkdownMemory
 
-_MARKED = re.compile(r"\[(\w+)\] (.*)", re.DOTALL)
+_ITEM = re.compile(r"^- \[(?P<head>[^\]\n]+)\] (?P<words>.*?) <!-- (?P<id>f_\w+) -->$", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"according to (\w+) .*?, not binding: «(?P<words>.*)»", re.DOTALL)
+_LABELS = {
+    "DECIDED": "decision",
+    "option, not decided": "option_considered",
+    "guess": "hypothesis",
+    "open question": "question",
+    "observed": "observation",
+}
 
 
 class MemstoreMarkdown(Memstore):
     name = "memstore_markdown"
-    about = "memstore's live facts as MEMORY.md + topic files, read as files: the marks stand in the lines"
+    about = "memstore's facts as MEMORY.md + topic files (sync), read as files: the marks stand in the lines"
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
-        self.files_view = MarkdownMemory(workdir / "memory")
+        self.folder = workdir / "memory"
 
     def ingest(self, items: Sequence[Item]) -> int:
         writes = super().ingest(items)
-        self.source_of: dict[str, tuple[str, ...]] = {}
-        notes: list[Note] = []
-        for fact in sorted(self.memory.facts(status="live"), key=lambda fact: fact.said_at):
-            refs = dict.fromkeys(ref for p in fact.provenance for ref in self._sources(p.event_id, p.ref))
-            self.source_of[fact.id] = tuple(refs)
-            line = f"[{fact.modality}] {fact.text}"
-            notes.append(Note(line, str(fact.origin), fact.id, fact.provenance[0].session, fact.said_at))
-        curate(self.files_view, notes)
+        self.memory.sync(self.folder)
+        self.shown = {fact.id: fact for fact in self.memory.facts()}
         return writes
 
     def inject(self, now: datetime) -> str:
-        return self.files_view.inject().text
+        return MarkdownMemory(self.folder).inject().text
 
     def recall(self, query: Query) -> list[Recalled]:
-        topics = self.files_view.recall(query.text)
-        notes = [note for topic in topics for note in curated_notes(topic)]
-        said = [note for note in notes if query.as_of is None or note.at <= query.as_of]
-        found = [self._line(said[i], score) for i, score in Index([n.text for n in said]).rank(query.text)[: query.k]]
+        bodies = [topic.body for topic in MarkdownMemory(self.folder).recall(query.text)]
+        lines = [line for body in bodies for line in _ITEM.finditer(body) if self._said(line["id"], query.as_of)]
+        ranked = Index([line["words"] for line in lines]).rank(query.text)
+        found = [self._line(lines[i], score) for i, score in ranked[: query.k]]
         # Whole files are what a reader has in view; the harness counts only what is handed over.
-        rest = sum(count(topic.body) for topic in topics) - sum(count(r.text) for r in found)
+        rest = sum(map(count, bodies)) - sum(count(r.text) for r in found)
         self._spent.append(Tokens("retrieve", max(0, rest), COUNTER))
         return found
 
-    def _line(self, note: Note, score: float) -> Recalled:
-        marked = _MARKED.fullmatch(note.text)
-        assert marked, "every line of the view is marked"
-        refs = self.source_of[note.ref]
-        return Recalled(marked[2], refs, modality=marked[1], score=score, quote=marked[2], origin=note.role)
+    def _said(self, fact: str, by: datetime | None) -> bool:
+        return by is None or self.shown[fact].said_at <= by
+
+    def _line(self, line: re.Match[str], score: float) -> Recalled:
+        """One line as it stands in the file; the harness knows which turn its fact came from, for scoring."""
+        fact = self.shown[line["id"]]
+        refs = dict.fromkeys(ref for p in fact.provenance for ref in self._sources(p.event_id, p.ref))
+        label, *standing = line["head"].split(" · ")
+        quoted = _QUOTED.fullmatch(line["words"])
+        words = (quoted["words"] if quoted else line["words"]).replace("\n  ", "\n")
+        return Recalled(
+            text=words,
+            refs=tuple(refs),
+            modality=_LABELS.get(label),
+            score=score,
+            quote=words,
+            origin=quoted[1] if quoted else next((s for s in standing if s.isalpha() and s.islower()), "user"),
+        )

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from evals import stats
-from evals.claude import MODEL, Claude, Examiner, ready
+from evals.claude import MODEL, Exam, Examiner, ready
 from evals.commands import options
 from evals.cost import COUNTERS, billed, count
 from evals.datasets.modality import sentences
@@ -45,7 +45,7 @@ def calibrate(path: Path | None, out: Path, data: Path | None, claude: bool, cla
         rows += _confidence(path, out)
     if claude:
         ready()
-        examiner = Examiner(Claude(claude_cache(), claude_model, claude_model, tokens_a_sample=5_000_000))
+        examiner = Examiner(Exam(claude_cache(), claude_model, claude_model, tokens_a_sample=5_000_000))
         rows += [*_claude_reads(examiner, labelled), *_claude_judges(examiner, options.data(data))]
         spent = billed(examiner.booked.tokens)
         note("Asking Claude cost " + ("an unknown sum" if spent is None else f"${spent:.2f}"))

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from evals import log
+from evals import publish as publishing
 from evals.arms import ARMS
 from evals.commands import options
 from evals.model import EvalError
 from evals.output import Emit, note, output_formats
-from evals.report import markdown, page, terminal
+from evals.report import markdown, page, readme, terminal
 from evals.report.answers import answers
 from evals.report.tables import flat
 from evals.suites import SUITES
@@ -59,15 +60,28 @@ def show(path: Path | None, out: Path, task: str, arm: str, probe: str, every: b
 
 
 @click.command()
-@options.LOG
+@click.argument("paths", metavar="[LOG]...", nargs=-1, type=click.Path(path_type=Path))
 @options.OUT
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown instead.")
+@click.option("--summary", is_flag=True, help="As Markdown, headed by one table of all tasks: the README's results.")
+@click.option("--publish", type=click.Path(path_type=Path), help="Write the log there instead (.jsonl or .jsonl.gz).")
+@click.option("--without-words", is_flag=True, help="With --publish: leave out what the licence of a task keeps in.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the page.")
-def report(path: Path | None, out: Path, as_markdown: bool, output: Path | None) -> None:
-    """Write the HTML report of a run, one file that opens offline (LOG: the newest run)."""
-    run = options.chosen(path, out)
-    if as_markdown:
-        click.echo(markdown.render(run), nl=False)
+def report(
+    paths: tuple[Path, ...],
+    out: Path,
+    as_markdown: bool,
+    summary: bool,
+    publish: Path | None,
+    without_words: bool,
+    output: Path | None,
+) -> None:
+    """Write the HTML report of a run or of several together, one file that opens offline (LOG: the newest run)."""
+    run = publishing.joined([options.chosen(path, out) for path in paths or (None,)])
+    if publish:
+        click.echo(publishing.publish(run, publish, words=not without_words).path)
+    elif as_markdown or summary:
+        click.echo(readme.render(run) if summary else markdown.render(run), nl=False)
     else:
         click.echo(page.write(run, output or run.path.with_suffix(".html")))
 

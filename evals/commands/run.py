@@ -16,7 +16,7 @@ import click
 from evals import log
 from evals.arms import ARMS, find
 from evals.arms.base import BaseArm
-from evals.claude import MODEL, Claude, ready
+from evals.claude import MODEL, Exam, ready
 from evals.commands import options
 from evals.cost import billed, total
 from evals.log import RunLog, SampleRecord, digest
@@ -81,7 +81,7 @@ def run(
     plan, name = _plan(tasks, suite, arms, options.data(data), limit, epochs, seed)
     if claude:
         ready()
-        plan = replace(plan, claude=Claude(claude_cache(), claude_model, claude_model))
+        plan = replace(plan, claude=Exam(claude_cache(), claude_model, claude_model))
     result = _execute(plan, _log_path(out, name, plan, fresh), workers, retry_errors)
     report = page.write(result, result.path.with_suffix(".html"))
     emit.rows(flat(result), lambda: terminal.show(result), lambda: _whole(result, report))

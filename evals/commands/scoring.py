@@ -44,6 +44,8 @@ def rescored(run: RunLog, data: Path) -> RunLog:
     """The run with every score computed again. Raises EvalError where its task or data is not what it was."""
     from evals.header import data_hash
 
+    if run.header.get("words") == "left out":
+        raise EvalError(f"{run.path} was published without its words: scoring again takes a run of your own")
     fresh: list[SampleRecord] = []
     for name, described in run.header["tasks"].items():
         if name not in TASKS:
