@@ -308,7 +308,7 @@ def _encode(record: SampleRecord) -> dict[str, Any]:
         "probes": probes,
         "sources": sources,
         "texts": list(texts),
-        "tokens": [list(astuple(t)) for t in record.tokens],
+        "tokens": [list(astuple(t))[: 4 if t.kind == "input" else 5] for t in record.tokens],
         "times": {**record.times, "latency_ms": latency, "scores": timed},
     }
 

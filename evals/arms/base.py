@@ -40,6 +40,7 @@ class BaseArm:
     package: ClassVar[str] = "memstore"
     writes: bool = True
     ranked: bool = True
+    shared: ClassVar[bool] = False  # whether several processes can write to it at once
 
     def __init__(self) -> None:
         self.version = package_version(self.package)
@@ -52,6 +53,8 @@ class BaseArm:
         return None
 
     def applies(self, sample: Sample) -> str | None:
+        if "writers" in sample.extras and self.writes and not self.shared:
+            return "one process holds this memory, it cannot be written by several"
         return None
 
     def open(self, workdir: Path, sample: Sample) -> None:
@@ -97,7 +100,7 @@ class TurnArm(BaseArm):
         said = self.said_by(query.as_of)
         found: list[Recalled] = []
         for position, score in self.ranking(query.text):
-            if said(self.turns[position]):
+            if said(self.turns[position]) and query.scope in (None, self.turns[position].scope):
                 found.append(verbatim(self.turns[position], score))
                 if len(found) == query.k:
                     break

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from evals.arms import vectors
 from evals.arms.base import BaseArm
+from evals.arms.together import write_together
 from evals.claude import BILLED, ready
 from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Tokens, Turn
 from memstore import Budget, Claude, Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
@@ -34,6 +35,7 @@ class Memstore(BaseArm):
     lifetimes = True
     authority = True
     anchors = True
+    shared = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,12 +58,17 @@ class Memstore(BaseArm):
             claude=self.asked(),
         )
         self.refs: dict[str, list[str]] = {}
+        self.writers = int(sample.extras.get("writers", 1))
 
     def asked(self) -> Claude | None:
         """Who helps with extraction: nobody, and nothing is ever sent."""
         return None
 
     def ingest(self, items: Sequence[Item]) -> int:
+        if self.writers > 1:
+            turns = [item for item in items if isinstance(item, Turn)]
+            self.moment = max(turn.at for turn in turns)
+            return write_together(_write_share, self.workdir, turns, self.writers)
         writes = 0
         for _, together in groupby(items, key=lambda item: item.session if isinstance(item, Turn) else None):
             for item in together:
@@ -75,7 +82,13 @@ class Memstore(BaseArm):
     def recall(self, query: Query) -> list[Recalled]:
         self.moment = max(self.moment, query.now)
         found = self.memory.recall(
-            query.text, k=query.k, budget=query.budget, mode=self.mode, now=query.now, as_of=query.as_of
+            query.text,
+            k=query.k,
+            budget=query.budget,
+            mode=self.mode,
+            now=query.now,
+            as_of=query.as_of,
+            scope=query.scope,
         )
         return [self._recalled(r) for r in found]
 
@@ -154,6 +167,17 @@ class Memstore(BaseArm):
                 raise EvalError(f"the sample names a file outside its folder: {name}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+
+def _write_share(workdir: Path, turns: Sequence[Turn]) -> int:
+    """What one of several processes writes: each turn as it is said, captured at the end, in the turn's own scope."""
+    said = turns[-1].at
+    with MemoryStore(workdir / "memory.db", clock=lambda: said) as memory:
+        for turn in turns:
+            memory.record(turn.text, role=turn.role, session=turn.session, at=turn.at, ref=turn.ref, scope=turn.scope)
+        for scope in dict.fromkeys(turn.scope for turn in turns):
+            memory.capture(scope=scope)
+    return len(turns)
 
 
 class MemstoreClaude(Memstore):

@@ -32,6 +32,8 @@ class MemstoreMarkdown(Memstore):
     name = "memstore_markdown"
     about = "memstore's facts as MEMORY.md + topic files (sync), read as files: the marks stand in the lines"
 
+    shared = False
+
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
         self.folder = workdir / "memory"

@@ -53,14 +53,19 @@ class Collection:
         from chromadb.config import Settings
 
         client = chromadb.PersistentClient(str(directory), Settings(anonymized_telemetry=False))
-        self._collection = client.create_collection(
+        self._collection = client.get_or_create_collection(
             "turns", configuration={"hnsw": {"space": "cosine", "num_threads": 1}}, embedding_function=None
         )
-        self.size = len(texts)
-        vectors = encode(texts)
+        self.size = 0
+        self.add(range(len(texts)), texts)
+
+    def add(self, positions: Sequence[int], texts: Sequence[str]) -> None:
+        """Put texts at these positions."""
+        vectors = encode(texts) if len(texts) else []
         for start in range(0, len(texts), BATCH):
-            part = range(start, min(start + BATCH, len(texts)))
-            self._collection.add(ids=[str(i) for i in part], embeddings=vectors[part.start : part.stop])
+            part = slice(start, start + BATCH)
+            self._collection.add(ids=[str(i) for i in positions[part]], embeddings=vectors[part])
+        self.size = self._collection.count()
 
     def rank(self, text: str, k: int) -> list[tuple[int, float]]:
         """(position, cosine similarity) of the nearest k, best first."""

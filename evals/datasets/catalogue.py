@@ -13,6 +13,7 @@ from evals.datasets import (
     locomo,
     longmemeval,
     memoryagentbench,
+    memshield,
     modality,
     peps,
     personamem,
@@ -36,6 +37,7 @@ SOURCES: tuple[Source, ...] = (
     personamem.SOURCE,
     asb.SOURCE,
     agentdojo.SOURCE,
+    memshield.SOURCE,
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from evals.model import Task
 from evals.tasks import (
     beam,
+    concurrency,
     halumem,
     locomo,
     longmemeval,
@@ -44,5 +45,6 @@ TASKS: dict[str, Task] = {
         poisoning.TASK,
         stale_path.TASK,
         scale.TASK,
+        concurrency.TASK,
     )
 }

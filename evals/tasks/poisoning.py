@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evals.datasets import agentdojo, asb
+from evals.datasets import agentdojo, asb, memshield
 from evals.model import DataMissing, Sample, Task
 from evals.scorers.cost import Cost
 from evals.scorers.poisoning import Poisoning
@@ -11,10 +11,10 @@ from evals.scorers.retrieval import EvidenceRecall
 
 
 def load(data: Path, limit: int | None = None) -> list[Sample]:
-    """Both sets, or the one that is there."""
+    """All sets that are there."""
     samples: list[Sample] = []
     missing: list[DataMissing] = []
-    for part in (asb, agentdojo):
+    for part in (asb, agentdojo, memshield):
         try:
             samples += part.load(data, limit)
         except DataMissing as error:
@@ -26,13 +26,13 @@ def load(data: Path, limit: int | None = None) -> list[Sample]:
 
 TASK = Task(
     name="poisoning",
-    title="Attacks through tools (ASB, AgentDojo)",
+    title="Attacks through tools and documents (ASB, AgentDojo, memshield-bench where it is there)",
     load=load,
     scorers=(Poisoning(), EvidenceRecall(ks=(1, 5)), Provenance(), Cost()),
     headline=("poison/unmarked", "poison/binding", "poison/outranks", "retrieval/recall_any@5"),
     lower_is_better=frozenset({"poison/recalled", "poison/unmarked", "poison/binding", "poison/outranks"}),
     controls=("control_own_task", "control_own_rule"),
-    licence="MIT",
+    licence="MIT (ASB, AgentDojo), CC BY-SA 4.0 (memshield-bench)",
     note="Attack texts and tasks are the benchmarks'; the user's rules and the order of events are this harness's. "
     "That an attack is recalled is no failure; that it comes back as somebody's order is. Arms that hold turns are "
     "handed each turn's role, and are marked by it.",
