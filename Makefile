@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 # The proofs of the ledger in their long form: 10,000 steps beside a naive memory, 600 kills, 16 processes × 1,000
 # operations, 1,000 cases of forgetting. About an hour on two cores; -s shows the figures.
 soak: $(VENV)/.dev
-	$(BIN)/python -m pytest -s --long tests/test_ledger_*.py
+	$(BIN)/python -m pytest -s --long tests/test_ledger_*.py tests/test_index_chroma.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

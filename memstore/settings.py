@@ -4,6 +4,7 @@ MEMSTORE_DB      the store to use when none is named
 MEMSTORE_SCOPE   the default scope
 MEMSTORE_CLAUDE  whether Claude may be asked: unset or 0 for never, 1 for the usual model, or a model's name
 ANTHROPIC_API_KEY  only whether it is there; the SDK reads it
+MEMSTORE_CHROMA  an approximate index for hybrid recall: 1 for a folder beside the store, or a Chroma server's address
 CLAUDE_CONFIG_DIR  where Claude Code keeps its settings, ~/.claude unless set
 NO_COLOR         plain output, whatever it is set to (no-color.org)
 """
@@ -53,6 +54,14 @@ def claude_model() -> str | None:
 def anthropic_key() -> bool:
     """Whether there is a key to ask Claude with."""
     return bool(os.environ.get("ANTHROPIC_API_KEY"))
+
+
+def chroma() -> bool | str:
+    """Whether commands use Chroma, beside the store or at an address."""
+    wish = os.environ.get("MEMSTORE_CHROMA", "").strip()
+    if wish.lower() in ("", "0", "no", "off", "false"):
+        return False
+    return True if wish.lower() in ("1", "yes", "on", "true") else wish
 
 
 def claude_directory() -> Path:

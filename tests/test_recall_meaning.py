@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,12 @@ SAID = [
 ]
 
 
+@cache
+def direction(word: str) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).standard_normal(DIMENSIONS)
+
+
 class Letters:
     """An encoder that needs no model: a fixed direction for every word, summed. Texts that share words are close."""
 
@@ -37,8 +44,7 @@ class Letters:
     def encode(self, text: str) -> np.ndarray:
         total = np.full(DIMENSIONS, 1e-3)
         for word in re.findall(r"\w+", text.casefold()):
-            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
-            total += np.random.default_rng(seed).standard_normal(DIMENSIONS)
+            total += direction(word)
         return (total / np.linalg.norm(total)).astype(np.float32)
 
 

@@ -69,7 +69,8 @@ class Target:
             in_project = path.parent.name == settings.PROJECT_DIRECTORY
             root = path.resolve().parent.parent if in_project else None
             claude = asked_for(self._claude)
-            self._store = MemoryStore(path, scope=self.scope, create=create, root=root, claude=claude)
+            chroma = settings.chroma()
+            self._store = MemoryStore(path, scope=self.scope, create=create, root=root, claude=claude, chroma=chroma)
         return self._store
 
     def fact(self, name: str) -> Fact:

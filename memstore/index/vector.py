@@ -44,6 +44,11 @@ def exists(db: sqlite3.Connection) -> bool:
     return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'vectors_state'").fetchone() is not None
 
 
+def state(db: sqlite3.Connection) -> tuple[str, int, str] | None:
+    """(encoder, changed, generation) of the table; None if there is none."""
+    return db.execute("SELECT encoder, changed, generation FROM vectors_state").fetchone() if exists(db) else None
+
+
 def drop(tx: Transaction) -> None:
     for table in ("vectors", "vectors_state"):
         tx.execute(f"DROP TABLE IF EXISTS {table}")
@@ -176,11 +181,10 @@ class Matrix:
 
     def follow(self, db: sqlite3.Connection, encoder: Encoder) -> bool:
         """Read what was added since the last time, or everything if something was taken out. False if there is none."""
-        if not exists(db):
+        here = state(db)
+        if here is None or here[0] != encoder.name:
             return False
-        name, changed, generation = db.execute("SELECT encoder, changed, generation FROM vectors_state").fetchone()
-        if name != encoder.name:
-            return False
+        _, changed, generation = here
         if self._seen != (generation, changed):
             self._load(db, self._seen[1] if self._seen is not None and self._seen[0] == generation else None)
             self._seen = (generation, changed)

@@ -128,6 +128,8 @@ class Ledger:
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self.read_only = False
+        #: Erases what copies outside the file hold of forgotten words; False while one is out of its hands.
+        self.clear_copies: Callable[[sqlite3.Connection], bool] = lambda db: True
         self._untouched = untouched  # only to be copied: whatever its schema, no byte of the file is changed
         with _gate:
             _ledgers.add(self)
@@ -385,7 +387,7 @@ class Ledger:
                 waiting = self.connection.execute("SELECT pk FROM erasures WHERE pending = 1").fetchall()
                 if not waiting:
                     return True
-                if self.connection.in_transaction or not self.checkpoint():
+                if self.connection.in_transaction or not self.clear_copies(self.connection) or not self.checkpoint():
                     return False
                 self.connection.executemany("UPDATE erasures SET pending = 0 WHERE pk = ?", waiting)
                 return True

@@ -24,6 +24,7 @@ from memstore.recall.understanding import Query
 if TYPE_CHECKING:
     import numpy as np
 
+    from memstore.index.chroma import Chroma
     from memstore.index.vector import Matrix
 
 # Turns whose neighbourhood is weighed in full. Those below share too few or too common words with the query.
@@ -58,7 +59,7 @@ class Found:
 class Meaning:
     """What hybrid mode adds: the query's vector, and the vectors of the store to compare it with."""
 
-    def __init__(self, vector: np.ndarray, matrix: Matrix) -> None:
+    def __init__(self, vector: np.ndarray, matrix: Matrix | Chroma) -> None:
         self._vector = vector
         self._matrix = matrix
         self.of: dict[int, tuple[float, float, dict[int, float]]] = {}

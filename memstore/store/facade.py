@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from memstore.coherence import doubt
@@ -14,7 +15,6 @@ from memstore.errors import UsageError
 from memstore.index import lexical, vector
 from memstore.ledger import events, facts, usage
 from memstore.ledger.connection import Ledger
-from memstore.ledger.times import to_micros
 from memstore.model import (
     Certificate,
     Conflict,
@@ -26,20 +26,19 @@ from memstore.model import (
     Kind,
     Modality,
     Problem,
-    Recollection,
     Status,
     Usage,
 )
 from memstore.policy import Lifetimes
-from memstore.recall import render
-from memstore.recall.answer import Question, answer
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
 from memstore.store.booking import Bookings
 from memstore.store.capturing import Capturing
 from memstore.store.changing import Changing, Facts
+from memstore.store.held import Scopes
 from memstore.store.meaning import Meanings
 from memstore.store.naming import FactLike, SourceLike
+from memstore.store.recalling import Recalling
 from memstore.store.reviewing import Reviewing
 from memstore.store.syncing import Syncing
 
@@ -57,13 +56,11 @@ class _Default(Enum):
 
 
 DEFAULT = _Default.DEFAULT
-MODES = ("exact", "hybrid")
-Scopes = str | Sequence[str] | None
 PathLike = str | os.PathLike[str]
 Found = TypeVar("Found")
 
 
-class MemoryStore(Capturing, Changing, Reviewing, Syncing):
+class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
     """A memory in one file. Safe to share between threads, and to open in many processes at once.
 
     path      the SQLite file; made if it is not there (its directory must be)
@@ -71,6 +68,8 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
     clock     gives the time as an aware datetime; the system's unless given
     lifetimes how long each class of fact lasts (`memstore.policy.DEFAULT_LIFETIMES` unless given)
     counter   counts tokens for budgets; its name is in every answer
+    chroma    an approximate index for hybrid recall in large stores: True keeps it in a folder beside the store,
+              "http://host:port" on a Chroma server
     root      the directory of the files that facts are about: what a fact names there it is tied to
     claude    may be asked, within its budget, by `capture`, `recall` and `review`; without it nothing is ever sent
 
@@ -88,16 +87,19 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
         counter: Counter = CHARACTERS,
         extractor: Extractor | None = None,
         encoder: Encoder | None = None,
+        chroma: bool | str = False,
         root: PathLike | None = None,
         claude: Claude | None = None,
         create: bool = True,
     ) -> None:
         self.scope = naming.name(scope, "scope")
+        self._meanings = Meanings(Path(path), encoder, chroma)
         self.ledger = Ledger(path, clock=clock, create=create)
+        self._meanings.begin(self.ledger)
+        self.ledger.clear_copies = self._meanings.clear
         self.lifetimes = lifetimes or Lifetimes()
         self.counter = counter
         self._extractor = extractor
-        self._meanings = Meanings(encoder)
         self.root = None if root is None else naming.directory(root)
         self.claude = claude
         self._bookings = Bookings(self.ledger)
@@ -112,6 +114,7 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
     def close(self) -> None:
         """Write what is still to be booked and close the file. The store opens it again if it is used again."""
         self._bookings.settle(patient=True)
+        self._meanings.close()
         self.ledger.close()
 
     @contextmanager
@@ -216,88 +219,6 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
             return asking.with_conflicts(tx.db, fact, pk)
 
     # --- answers out --------------------------------------------------------------------------------------------
-
-    def recall(
-        self,
-        query: str,
-        *,
-        k: int = 5,
-        budget: int | None = None,
-        mode: str = "exact",
-        now: datetime | None = None,
-        as_of: datetime | None = None,
-        valid_at: datetime | None = None,
-        scope: Scopes = None,
-        modality: str | Iterable[str] | None = None,
-        current_only: bool = False,
-        history: bool = False,
-        purpose: str | None = "retrieve",
-    ) -> list[Recollection]:
-        """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
-
-        k, budget      at most so many recollections, and so many tokens by the store's counter
-        mode           "exact" (words and keys; no model is loaded) or "hybrid" (and vectors: see `embed`)
-        now            the moment asked about (the clock's unless given): lifetimes are judged against it
-        as_of          answer from what the store held then; `now` is then that moment unless given
-        valid_at       keep what was true in the world at that moment
-        modality       keep only these
-        current_only   leave out what is past its time; otherwise it comes last, marked
-        history        superseded and retracted facts come back too, marked
-        purpose        what the tokens are booked under; None where the caller books them itself
-        """
-        if mode not in MODES:
-            raise UsageError(f"mode {mode!r} is not one of {', '.join(MODES)}")
-        if k < 1 or (budget is not None and budget < 1):
-            raise UsageError("k and budget must be at least 1")
-        wanted = [modality] if isinstance(modality, str) else list(modality or ())
-        moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
-        true_at = naming.micros(valid_at, "valid_at")
-        modalities = frozenset(naming.choice(Modality, one, "modality") for one in wanted)
-
-        meant = self._meanings.of(self.ledger, query) if mode == "hybrid" else None
-
-        def ask() -> list[Recollection]:
-            with self.ledger.reading() as db, self._meanings.compared(db, meant) as meaning:
-                return answer(
-                    db,
-                    Question(
-                        text=query,
-                        now=moment,
-                        scopes=events.find_scopes(db, self._scopes(scope)),
-                        k=k,
-                        budget=budget,
-                        as_of=then,
-                        valid_at=true_at,
-                        modality=modalities,
-                        current_only=current_only,
-                        history=history,
-                        counter=self.counter,
-                    ),
-                    meaning,
-                )
-
-        found = self._fresh(ask) if then is None else ask()
-        if purpose is not None:
-            self._bookings.add(self.scope, purpose, self.counter.name, sum(r.tokens for r in found), moment)
-        return found
-
-    def context(
-        self,
-        query: str,
-        *,
-        budget: int,
-        now: datetime | None = None,
-        k: int = 20,
-        mode: str = "exact",
-        scope: Scopes = None,
-    ) -> str:
-        """Recollections as a fenced block of text for a prompt, within `budget` tokens, fence included."""
-        room = budget - self.counter.count(render.block([]) or f"{render.OPEN}\n{render.CLOSE}\n")
-        if room < 1:
-            return ""
-        block = render.block(self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope, purpose=None))
-        self._bookings.add(self.scope, "inject", self.counter.name, self.counter.count(block), self._moment(now, None))
-        return block
 
     def get(
         self,
@@ -413,7 +334,7 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
 
     def verify(self) -> list[Problem]:
         """Check everything that can be checked again: hashes, spans, statuses, chains, keys, indexes, the file."""
-        return keeping.verify(self.ledger)
+        return keeping.verify(self.ledger) + self._meanings.problems()
 
     def rebuild(self) -> None:
         """Throw the indexes away and make them again from the ledger."""
@@ -423,14 +344,6 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
             vector.rebuild(tx)
         if had_vectors:
             self.embed()
-
-    def embed(self, limit: int | None = None) -> int:
-        """Give facts the vectors that hybrid recall compares, all that lack one or at most `limit`; returns how many.
-
-        A hybrid question does a little of this by itself. After a large capture, call it once: about 100 facts a
-        second. Stopped midway it has kept what it did. Raises MissingExtra if the model is not installed.
-        """
-        return self._meanings.embed(self.ledger, limit)
 
     def backup(self, path: PathLike) -> None:
         """Write a consistent copy of the store to a new file, while others go on using it."""
@@ -467,17 +380,6 @@ class MemoryStore(Capturing, Changing, Reviewing, Syncing):
             return keeping.stats(db, self.ledger.path, list(events.find_scopes(db, self._scopes(scope))), moment)
 
     # --- inside -------------------------------------------------------------------------------------------------
-
-    def _scopes(self, scope: Scopes) -> list[str]:
-        if scope is None or isinstance(scope, str):
-            return [self._scope(scope)]
-        return [naming.name(one, "scope") for one in scope]
-
-    def _moment(self, now: datetime | None, as_of: datetime | None) -> int:
-        """The moment asked about: `now`, else `as_of`, else the clock's time."""
-        if now is not None:
-            return to_micros(now, "now")
-        return to_micros(as_of, "as_of") if as_of is not None else to_micros(self.ledger.clock(), "the clock's time")
 
     def _about(self, fact: FactLike, scope: Scopes, ask: Callable[[Any, int], Found]) -> Found:
         with self.ledger.reading() as db:

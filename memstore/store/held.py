@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from memstore.claude import Asking, Claude
 from memstore.ledger.connection import Ledger
+from memstore.ledger.times import to_micros
 from memstore.store import naming
 from memstore.store.booking import Bookings
+
+Scopes = str | Sequence[str] | None
 
 
 class Held:
@@ -22,6 +27,17 @@ class Held:
 
     def _scope(self, scope: str | None) -> str:
         return self.scope if scope is None else naming.name(scope, "scope")
+
+    def _scopes(self, scope: Scopes) -> list[str]:
+        if scope is None or isinstance(scope, str):
+            return [self._scope(scope)]
+        return [naming.name(one, "scope") for one in scope]
+
+    def _moment(self, now: datetime | None, as_of: datetime | None) -> int:
+        """The moment asked about: `now`, else `as_of`, else the clock's time."""
+        if now is not None:
+            return to_micros(now, "now")
+        return to_micros(as_of, "as_of") if as_of is not None else to_micros(self.ledger.clock(), "the clock's time")
 
     def _asking(self, scope: str | None = None) -> Asking | None:
         """Claude with the bill going to a scope, if the store was given Claude. Never ask it inside a transaction."""

@@ -6,15 +6,18 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memstore.errors import StoreError
 from memstore.index import vector
+from memstore.model import Problem
 from memstore.recall.find import Meaning
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from memstore.index.chroma import Chroma
     from memstore.index.embedding import Encoder
     from memstore.ledger.connection import Ledger
 
@@ -25,10 +28,17 @@ _AT_ONCE = 256
 class Meanings:
     """Loads the model at the first use. Raises MissingExtra where it is not installed."""
 
-    def __init__(self, encoder: Encoder | None = None) -> None:
+    def __init__(self, path: Path, encoder: Encoder | None = None, chroma: bool | str = False) -> None:
         self._encoder = encoder
         self._matrix = vector.Matrix()
         self._lock = threading.RLock()
+        self._chroma: Chroma | None = None
+        self._path = path
+        if chroma:
+            from memstore.index.chroma import Chroma
+            from memstore.index.chroma_client import place
+
+            self._chroma = Chroma(path, place(chroma), self._matrix)
 
     @property
     def encoder(self) -> Encoder:
@@ -41,7 +51,32 @@ class Meanings:
 
     def embed(self, ledger: Ledger, limit: int | None = None) -> int:
         """Give facts their vectors, all that have none or at most `limit`; returns how many."""
-        return vector.catch_up(ledger, self.encoder, limit)
+        done = vector.catch_up(ledger, self.encoder, limit)
+        if self._chroma is not None:
+            self._chroma.catch_up(ledger, limit)
+        return done
+
+    def close(self) -> None:
+        """Let another process own what this one held."""
+        if self._chroma is not None:
+            self._chroma.close()
+
+    def begin(self, ledger: Ledger) -> None:
+        if self._chroma is not None:
+            with ledger.reading() as db:
+                self._chroma.begin(db)
+
+    def problems(self) -> list[Problem]:
+        """Why the approximate index, if there is to be one, is not in use."""
+        return [] if self._chroma is None else self._chroma.problems()
+
+    def clear(self, db: sqlite3.Connection) -> bool:
+        """Drop copies of vectors that still hold what was forgotten; False while one is out of reach."""
+        if self._chroma is None and not self._path.with_name(self._path.name + ".chroma").exists():
+            return True
+        from memstore.index import chroma
+
+        return chroma.cleared(db, self._path, self._chroma)
 
     def of(self, ledger: Ledger, query: str) -> np.ndarray:
         """The vector of a query; first, what was remembered a moment ago gets its own."""
@@ -56,8 +91,12 @@ class Meanings:
             yield None
             return
         with self._lock:
-            try:
-                ready = self._matrix.follow(db, self.encoder)
-            except sqlite3.DatabaseError:  # a damaged table costs recall, never an answer
-                ready = False
-            yield Meaning(query, self._matrix) if ready else None
+            yield self._meaning(db, query)
+
+    def _meaning(self, db: sqlite3.Connection, query: np.ndarray) -> Meaning | None:
+        with suppress(sqlite3.DatabaseError):  # a damaged table costs recall, never an answer
+            if self._chroma is not None and self._chroma.follow(db, self.encoder):
+                return Meaning(query, self._chroma)
+            if self._matrix.follow(db, self.encoder):
+                return Meaning(query, self._matrix)
+        return None
