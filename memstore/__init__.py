@@ -24,9 +24,9 @@ _HOMES = {
     "memstore.markdown.topic": "Topic",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
+        "Advice Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
         " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
-        " ReviewItem Span Status Synced Transition Usage"
+        " Remedy ReviewItem Span Status Synced Transition Usage"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from memstore.markdown.memory import MarkdownMemory
     from memstore.markdown.topic import Topic
     from memstore.model import (
+        Advice,
         Anchor,
         AnchorReport,
         CaptureReport,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         Problem,
         Provenance,
         Recollection,
+        Remedy,
         ReviewItem,
         Span,
         Status,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT",
     "SIGNS",
+    "Advice",
     "Anchor",
     "AnchorReport",
     "AnchorTarget",
@@ -101,6 +104,7 @@ __all__ = [
     "Problem",
     "Provenance",
     "Recollection",
+    "Remedy",
     "ReviewItem",
     "Span",
     "Status",

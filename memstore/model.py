@@ -343,12 +343,35 @@ class Concern(StrEnum):
     EXPIRING = "expiring"
 
 
+class Remedy(StrEnum):
+    """What settles a review item: its facts hold, the later replaces the earlier, or some are withdrawn."""
+
+    CONFIRM = "confirm"
+    REPLACE = "replace"
+    RETRACT = "retract"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What Claude would do about a review item: a proposal, never a decision.
+
+    `facts` are the ids it is about, `evidence` exact quotes from what it was shown, `confidence` its own, from 0 to 1.
+    """
+
+    remedy: Remedy
+    facts: tuple[str, ...]
+    evidence: tuple[str, ...]
+    reason: str
+    confidence: float
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
     """One thing to settle: by confirming, replacing or retracting its facts.
 
     `facts` is what is in doubt, or both sides of a clash, the older first. `harm` orders the list: how much is claimed,
-    how much rests on it, and how urgent the concern is; it has no unit. `conflict` is the id of the refused change.
+    how much rests on it, and how urgent the concern is; it has no unit. `conflict` is the id of the refused change;
+    `advice` is Claude's, where it was asked for and had any.
     """
 
     concern: Concern
@@ -356,6 +379,7 @@ class ReviewItem:
     reasons: tuple[str, ...]
     harm: float
     conflict: str | None = None
+    advice: Advice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +387,8 @@ class Consolidation:
     """What consolidating did, or would do (`dry_run`): each entry names facts by id, the survivor of a merge first.
 
     `merged` are groups of one statement, `dropped` what lapsed long ago unanswered, `proposed` what waits for review.
-    `left` counts what changed under its hands or was out of time: run it again.
+    `advised` are the facts of what was settled on Claude's advice. `left` counts what changed under its hands or was
+    out of time: run it again.
     """
 
     dry_run: bool
@@ -372,3 +397,4 @@ class Consolidation:
     dropped: tuple[str, ...]
     proposed: int
     left: int
+    advised: tuple[tuple[str, ...], ...] = ()

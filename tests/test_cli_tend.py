@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from memstore import MemoryStore
 from tests.test_cli_commands import Cli, add
 
 
@@ -57,6 +59,31 @@ def test_review_lists_by_harm_and_settles_in_bulk(cli) -> None:
     cli("review", "--confirm", kept, "--retract", "f_unknown", code=2)
     assert cli.json("review") != []
     assert cli.json("review", "--confirm", kept, "--retract", other) == []
+
+
+def test_review_replaces_a_fact_by_new_words_that_claim_as_much(cli, tmp_path) -> None:
+    fact = add(cli, "parse_header() cuts seven characters", "observation")
+    change(tmp_path)
+    cli("check", code=1)
+    assert "              +    return v[8:]" in cli("review").splitlines()
+    assert cli.json("review", "--replace", fact, "parse_header() cuts eight characters") == []
+    (found,) = cli.json("recall", "parse_header cuts")
+    assert (found["text"], found["modality"]) == ("parse_header() cuts eight characters", "observation")
+    cli("review", "--replace", "f_unknown", "x", code=2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "live"),
+    [("n", {"old", "new"}), ("o", {"old"}), ("c", {"old", "new"}), ("x", set()), ("s", {"old", "new"})],
+)
+def test_review_goes_through_what_waits_one_by_one(cli, tmp_path, answer, live) -> None:
+    old = add(cli, "perhaps we use Kafka", "hypothesis", "--key", "queue")
+    new = add(cli, "do we use NATS?", "question", "--key", "queue")
+    left = json.loads(cli("review", "-i", "--json", stdin=f"{answer}\n".encode()))
+    # A question replaces no guess, whoever asks for it: that is said, and the item stays.
+    assert ("Refused" in cli.err, bool(left)) == (answer == "n", answer in "ns")
+    with MemoryStore(tmp_path / ".memstore" / "memory.db") as store:
+        assert {name for name, id_ in (("old", old), ("new", new)) if store.status(id_) == "live"} == live
 
 
 def test_consolidate_can_be_tried_first(cli) -> None:

@@ -133,3 +133,12 @@ class TestPossibleUpdates:
     def test_a_conflict_that_policy_made_is_not_one(self, tmp_path) -> None:
         memory = told(tmp_path, ("user", "Links expire after 30 days."), ("tool", "Links now expire after 60 days."))
         assert [clash.possible for clash in memory.conflicts()] == [False]
+
+    def test_titles_of_one_series_say_nothing_of_each_other_unless_one_is_named(self, tmp_path) -> None:
+        memory = told(
+            tmp_path,
+            ("document", "ADR 7: The echo option of telnet."),
+            ("document", "ADR 12: The status option of telnet."),
+        )
+        assert memory.conflicts() == []
+        assert {memory.status(fact) for fact in memory.facts()} == {Status.LIVE}

@@ -53,6 +53,15 @@ class Library:
     obsoletes: Mapping[tuple[int, int], datetime]
     updates: Mapping[tuple[int, int], datetime] = field(default_factory=dict)
 
+    def oldest(self, count: int) -> Library:
+        """The first documents, with the edges among them."""
+        kept = dict(sorted(self.documents.items(), key=lambda item: (item[1].at, item[0]))[:count])
+        among = [
+            {edge: at for edge, at in edges.items() if kept.keys() >= set(edge)}
+            for edges in (self.obsoletes, self.updates)
+        ]
+        return Library(self.name, kept, *among)
+
 
 @dataclass(slots=True)
 class Tally:
@@ -96,10 +105,12 @@ def declared(data: Path, dates: int) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--first", default=0, help="Only so many documents of each library, the oldest.")
 @click.option("--show", default=0, help="Print so many wrong and so many missed pairs.")
-def withheld(data: Path, show: int) -> None:
+def withheld(data: Path, first: int, show: int) -> None:
     """Withhold the edges; see what update detection makes of titles and abstracts."""
     for library in (rfc_index(data), proposals(data)):
+        library = library.oldest(first) if first else library
         with tempfile.TemporaryDirectory() as scratch:
             found = propose(library, Path(scratch))
         chains = Chains(library.obsoletes)

@@ -100,7 +100,7 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
     editions = _editions(new, before)
     found = [_edition(max(editions, key=lambda old: old.said_at))] if editions else []
     for old in before:
-        if old in editions:
+        if old in editions or _another(new, old):
             continue
         proposal = _compare(mine, _Reading.of(old, rarity), rarity)
         if proposal is not None and proposal.confidence >= POSSIBLE:
@@ -309,6 +309,12 @@ def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
         for old in held
         if (other := _title(old)) is not None and (other[0], other[2]) == (label, words) and other[1] != number
     ]
+
+
+def _another(new: Statement, old: Statement) -> bool:
+    """Two titles of one series: documents of their own, unless the later names what it replaces."""
+    one, other = _title(new), _title(old)
+    return one is not None and other is not None and one[0] == other[0] and not _PREDECESSOR.search(new.text)
 
 
 def _edition(last: Statement) -> Proposal:

@@ -4,37 +4,96 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from memstore.cli import look
 from memstore.cli.formats import Answer, Row, output, record
 from memstore.cli.target import Target, moment
-from memstore.model import AnchorReport, ReviewItem, Status
+from memstore.errors import UsageError
+from memstore.model import AnchorReport, Conflict, Fact, ReviewItem, Status, Transition
+
+if TYPE_CHECKING:
+    from memstore.store import MemoryStore
 
 
 @click.command(short_help="What waits for somebody to settle it.")
 @click.option("--confirm", "confirmed", multiple=True, metavar="ID", help="Say that this fact holds (repeat for more).")
 @click.option("--retract", "retracted", multiple=True, metavar="ID", help="Withdraw this fact (repeat for more).")
+@click.option("--replace", "replaced", multiple=True, nargs=2, metavar="ID TEXT", help="Replace this fact by TEXT.")
+@click.option("--interactive", "-i", is_flag=True, help="Go through them one by one.")
 @click.option("--reason", default="reviewed", show_default=True, help="Why, for the record.")
 @output
 @click.pass_obj
-def review(target: Target, confirmed: tuple[str, ...], retracted: tuple[str, ...], reason: str) -> Answer:
+def review(
+    target: Target,
+    confirmed: tuple[str, ...],
+    retracted: tuple[str, ...],
+    replaced: tuple[tuple[str, str], ...],
+    interactive: bool,
+    reason: str,
+) -> Answer:
     """Suspects, conflicts, possible updates and what expires soon, the most harmful first.
 
-    With --confirm or --retract, facts are settled first, all or none; what is left is then listed.
+    With --confirm, --retract or --replace, facts are settled first, all or none; what is left is then listed. With
+    `memstore --claude review`, Claude says what it would do and quotes why; it changes nothing.
     """
     store = target.open()
-    if confirmed or retracted:
+    if confirmed or retracted or replaced:
         with store.transaction():
+            for old, text in replaced:
+                _settled(_replace(store, store.fact(old), text, reason))
             if confirmed:
-                store.confirm(list(confirmed), reason=reason)
+                _settled(store.confirm(list(confirmed), reason=reason))
             if retracted:
-                store.retract(list(retracted), reason=reason)
-    items = store.review()
+                _settled(store.retract(list(retracted), reason=reason))
+    items = store.review(advise=store.claude is not None)
+    if interactive:
+        for place, item in enumerate(items, 1):
+            click.echo(f"{place} of {len(items)}  {_waiting(item)}", err=True)
+            if not _decide(store, item, reason):
+                break
+        items = store.review()
     if not items:
         click.echo("Nothing waits.", err=True)
     return Answer([record(item) for item in items], lambda: "\n\n".join(map(_waiting, items)))
+
+
+def _decide(store: MemoryStore, item: ReviewItem, reason: str) -> bool:
+    """Ask what becomes of one item, and do it; False to stop. What policy refuses is said, and the item stays."""
+    *older, last = item.facts
+    choices = {"c": "confirm both" if older else "confirm", "x": "retract both" if older else "retract"}
+    choices |= {"n": "the newer replaces the older", "o": "the older stands"} if older else {"r": "replace"}
+    choices |= {"s": "skip", "q": "quit"}
+    said = " · ".join(f"{letter} {meaning}" for letter, meaning in choices.items())
+    chosen = click.prompt(said, type=click.Choice(list(choices)), default="s", show_choices=False, err=True)
+    if chosen in "sq":
+        return bool(chosen == "s")
+    if chosen == "c":
+        outcome = store.confirm(list(item.facts), reason=reason)
+    elif chosen == "x":
+        outcome = store.retract(list(item.facts), reason=reason)
+    elif chosen == "n":
+        outcome = store.supersede(older, last, reason=reason)
+    elif chosen == "o":
+        outcome = store.retract(last, reason=reason)
+    else:
+        outcome = _replace(store, last, click.prompt("by", err=True), reason)
+    if isinstance(outcome, Conflict):
+        click.echo(f"Refused: {look.visible(outcome.refusal)}; both stay.", err=True)
+    return True
+
+
+def _replace(store: MemoryStore, old: Fact, text: str, reason: str) -> Transition | Conflict:
+    """Replace a fact by new words, which claim no less than the old did: whoever replaces a decision has decided."""
+    new = store.remember(text, modality=old.modality, kind=old.kind, session="review")
+    return store.supersede(old, new, reason=reason)
+
+
+def _settled(outcome: Transition | Conflict) -> None:
+    if isinstance(outcome, Conflict):
+        raise UsageError(f"nothing was settled: {outcome.refusal}")
 
 
 def _waiting(item: ReviewItem) -> str:
@@ -42,7 +101,12 @@ def _waiting(item: ReviewItem) -> str:
     for fact in item.facts:
         lines.append(look.statement(fact.modality, fact.text, origin=fact.origin))
         lines.append(" " * look.MARGIN + click.style(f"{look.day(fact.said_at)} · {fact.id}", dim=True))
-    lines += [f"{'':{look.MARGIN}}{look.visible(reason)}" for reason in item.reasons]
+    told = list(item.reasons)
+    if (advice := item.advice) is not None:
+        quotes = "\n".join(f"  «{quote}»" for quote in advice.evidence)
+        told.append(f"Claude would {advice.remedy} ({advice.confidence:.2f}): {advice.reason}\n{quotes}")
+    for reason in told:
+        lines += [" " * look.MARGIN + line for line in look.visible(reason).split("\n")]
     return "\n".join(lines)
 
 
@@ -127,6 +191,7 @@ def consolidate(target: Target, dry_run: bool, seconds: float | None) -> Answer:
     def human() -> str:
         lines = [f"{len(group)} that say the same {would}merged into {group[0]}" for group in done.merged]
         lines += [f"{fact} {would}retracted: it lapsed unanswered" for fact in done.dropped]
+        lines += [f"{' and '.join(group)} settled on Claude's advice" for group in done.advised]
         lines.append(f"{done.proposed} for review, {done.left} left for the next run.")
         return "\n".join(lines)
 

@@ -7,6 +7,7 @@ capturing  capture: what was recorded becomes facts
 updating   what a new fact does to those already held
 tending    facts tied to files
 reviewing  review, consolidate: what waits for a decision, and what needs none
+advising   what Claude would do about it
 syncing    sync: facts as Markdown files, and edits there as facts
 files      those files, while they are synced or something in them is forgotten
 asking     recall, context, get, history, explain: answers out

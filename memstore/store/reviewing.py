@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from memstore.coherence import chains, doubt
@@ -12,9 +13,19 @@ from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import Standing, State, derive, status
 from memstore.ledger.times import to_micros
-from memstore.model import Change, Concern, Conflict, Consolidation, Origin, ReviewItem, Status
-from memstore.policy import ABANDONED, LAPSING, harm
-from memstore.store import asking
+from memstore.model import (
+    Change,
+    Concern,
+    Conflict,
+    Consolidation,
+    Modality,
+    Origin,
+    Remedy,
+    ReviewItem,
+    Status,
+)  # fmt: skip
+from memstore.policy import ABANDONED, LAPSING, harm, refusal
+from memstore.store import advising, asking
 from memstore.store.tending import Tending
 
 _MERGED = "the same statement, merged"
@@ -29,12 +40,14 @@ class Reviewing(Tending):
         *,
         now: datetime | None = None,
         within: timedelta = timedelta(days=7),
+        advise: bool = False,
         scope: str | Sequence[str] | None = None,
     ) -> list[ReviewItem]:
         """Suspects, open conflicts, possible updates and what expires `within` a time, the most harmful first.
 
         Each is settled by `confirm`, `supersede` or `retract` of its facts, one by one or many at once. A conflict is
-        open while both of its sides can still be current and neither was confirmed since.
+        open while both of its sides can still be current and neither was confirmed since. With `advise`, a store that
+        was given Claude shows it the first items, and its proposals come back with the words they go by.
         """
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
         with self.ledger.reading() as db:
@@ -50,7 +63,12 @@ class Reviewing(Tending):
             for concern, pks, reasons, conflict in found:
                 worst = max(harm(concern, rows[pk].modality, rows[pk].origin, weight(pk)) for pk in pks)
                 items.append(ReviewItem(concern, tuple(asking.whole(db, pks)), tuple(reasons), worst, conflict))
-        return sorted(items, key=lambda item: (-item.harm, item.facts[0].id))
+        items.sort(key=lambda item: (-item.harm, item.facts[0].id))
+        asking_claude = self._asking(scope if isinstance(scope, str) else None) if advise and items else None
+        if asking_claude is None:
+            return items
+        told = advising.advice(asking_claude, items)
+        return [replace(item, advice=told.get(place)) for place, item in enumerate(items)]
 
     def consolidate(
         self,
@@ -65,7 +83,9 @@ class Reviewing(Tending):
         A merge keeps the latest saying, gives it the sources of the others and supersedes them. What was only asked,
         guessed or floated, expired half a year ago, and carries no conclusion is retracted. Each step is a transition
         of its own that can be reverted, so the run may be killed at any point, others may write meanwhile, and a
-        second run finds nothing left to do. With `dry_run` nothing is written and no file is looked at.
+        second run finds nothing left to do. A store that was given Claude shows it what is left for review, and does
+        what it is certain of where policy allows it (`advising`). With `dry_run` nothing is written, no file is looked
+        at, and nobody is asked.
         """
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -91,8 +111,43 @@ class Reviewing(Tending):
                 merged.append(ids)
             else:
                 dropped += ids
-        waiting = len(self.review(now=now, scope=scope))
-        return Consolidation(dry_run, looked, tuple(merged), tuple(dropped), waiting, left)
+        late = deadline is not None and time.monotonic() > deadline
+        items = self.review(now=now, scope=scope, advise=not dry_run and not late)
+        advised = [taken for item in items if (taken := self._take_advice(item, now))]
+        waiting = len(items) if not advised else len(self.review(now=now, scope=scope))
+        return Consolidation(dry_run, looked, tuple(merged), tuple(dropped), waiting, left, tuple(advised))
+
+    def _take_advice(self, item: ReviewItem, now: datetime | None) -> tuple[str, ...]:
+        """The facts of an item that certain advice settled, within policy; none where it was or could not be.
+
+        That the later of two took the place of the earlier is carried out if the later may do that by itself; what was
+        said by nobody with more standing than an assistant is withdrawn as an assistant would. The rest is a person's.
+        """
+        given = item.advice
+        if given is None or given.confidence < advising.CERTAIN:
+            return ()
+        reason = f"on Claude's advice: {given.reason} («{given.evidence[0]}»)"
+        with self.ledger.writing() as tx:
+            named = facts.pks_of(tx.db, [fact.id for fact in item.facts])
+            rows = facts.rows(tx.db, named)
+            if any(row.state >= State.SUPERSEDED for row in rows.values()):
+                return ()
+            if given.remedy is Remedy.REPLACE and item.concern is Concern.POSSIBLE_UPDATE:
+                old, new = named[:-1], named[-1:]
+                allowed = all(
+                    refusal((rows[new[0]].modality, rows[new[0]].origin), (rows[pk].modality, rows[pk].origin)) is None
+                    for pk in old
+                )
+                if allowed:
+                    chains.supersede(tx, old, new, reason=reason)
+                    return tuple(fact.id for fact in item.facts)
+            elif given.remedy is Remedy.RETRACT:
+                doomed = [pk for pk in named if rows[pk].id in given.facts]
+                assistant = (Modality.DECISION, Origin.ASSISTANT)
+                if all(refusal(assistant, (rows[pk].modality, rows[pk].origin)) is None for pk in doomed):
+                    chains.retract(tx, doomed, reason=reason, event=None, by=Origin.ASSISTANT)
+                    return given.facts
+        return ()
 
     def _take(
         self,
