@@ -82,6 +82,7 @@ Rarity = Callable[[str], float]
 """Stem → how much sharing it tells, in [0, 1]. The store can give one from its document frequencies."""
 
 
+@lru_cache(maxsize=1 << 16)
 def by_shape(word: str) -> float:
     """Rarity without a corpus: long words and identifiers tell more than short ones."""
     if any(c.isdigit() or c in "._/-" for c in word):
@@ -274,7 +275,7 @@ def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     if _same(new, old):
         return Proposal(old.statement.id, Relation.CONFIRMS, 0.98, ("the same words",))
     shared = _weight(stems, rarity)
-    seen = _Common(stems, shared, shared / max(0.5, min(new.weight, old.weight)), _CUE.search(new.statement.text))
+    seen = _Common(stems, shared, shared / max(0.5, min(new.weight, old.weight)), _first(_CUE, new.statement.text))
     offers = [*_by_value(new, old, seen, rarity)]
     if new.statement.modality not in _OPEN:
         offers += [*_by_name(new, old, seen), *_by_polarity(new, old, seen), *_by_exchange(new, old, seen)]
@@ -356,8 +357,8 @@ def _by_name(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
 
 def _by_cancelling(new: _Reading, old: _Reading, rarity: Rarity) -> Iterable[_Offer]:
     """What the new statement calls off is what the old one speaks of, whole, and more than a common word."""
-    match = _CANCELLED.search(new.statement.text)
-    if match and not _SUPPOSED.search(new.statement.text) and not _RETRACTED.search(old.statement.text):
+    match = _first(_CANCELLED, new.statement.text)
+    if match and not _first(_SUPPOSED, new.statement.text) and not _first(_RETRACTED, old.statement.text):
         gone = content(match["subject"])
         told = _weight(gone, rarity)
         if gone and told >= 1.5 and all(g in old.stems for g in gone):
@@ -366,7 +367,7 @@ def _by_cancelling(new: _Reading, old: _Reading, rarity: Rarity) -> Iterable[_Of
 
 def _by_quotation(new: _Reading, old: _Reading) -> Iterable[_Offer]:
     """The old statement is quoted, and said not to hold."""
-    if _UNDONE.search(new.statement.text):
+    if _first(_UNDONE, new.statement.text):
         held = " ".join(content(old.statement.text))
         for match in _QUOTED.finditer(new.statement.text):
             quoted = content(match[1])
@@ -384,7 +385,7 @@ def _by_hint(new: _Reading, old: _Reading) -> Iterable[_Offer]:
 
 def _by_head(new: _Reading, old: _Reading) -> Iterable[_Offer]:
     """Another kind of the same thing is chosen: "switch to weekly syncs" where "daily syncs" were."""
-    match = _NEW_CHOICE.search(new.statement.text)
+    match = _first(_NEW_CHOICE, new.statement.text)
     chosen = content(match["to"] or match["use"]) if match else []
     if len(chosen) >= 2 and not set(chosen[:-1]) & set(old.stems):
         words = content(old.statement.text)
@@ -397,7 +398,7 @@ def _by_head(new: _Reading, old: _Reading) -> Iterable[_Offer]:
 
 def _by_polarity(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
     if new.negated != old.negated and _alike(new, old, seen) >= 0.6 and not _value_clash(new, old):
-        changed = bool(seen.cue or _RETRACTED.search(new.statement.text))
+        changed = bool(seen.cue or _first(_RETRACTED, new.statement.text))
         score = -3.4 + 3.2 * _alike(new, old, seen) + 0.2 * min(seen.shared, 5.0) + 1.4 * changed
         relation = Relation.REPLACES if changed else Relation.CONTRADICTS
         yield relation, score, ("the same words, negated", *_shown(seen.stems, seen.cue))
@@ -428,9 +429,9 @@ def _chosen(reading: _Reading, word: str) -> bool:
 
 def _by_addition(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
     if seen.cover >= 0.8 and len(seen.stems) >= 3 and new.negated == old.negated:
-        if _ALSO.search(new.statement.text):
+        if _first(_ALSO, new.statement.text):
             yield Relation.AMENDS, 4 * seen.cover - 2.6, ("adds to it", *_shown(seen.stems, None))
-        elif _STILL.search(new.statement.text):
+        elif _first(_STILL, new.statement.text):
             yield Relation.CONFIRMS, 4 * seen.cover - 2.6, ("says it still holds", *_shown(seen.stems, None))
 
 
@@ -471,6 +472,12 @@ def _names_former(new: _Reading, was: Value) -> bool:
 def _is_aim(text: str, value: Value) -> bool:
     """A goal is no measurement: "keep it under 120 MB" and "it is at 110 MB" can both hold."""
     return bool(_AIM.search(text[max(0, value.start - 40) : value.start]))
+
+
+@lru_cache(maxsize=1 << 14)
+def _first(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """Where a pattern first stands in a text. Remembered: each text is compared with many."""
+    return pattern.search(text)
 
 
 def _shown(words: Iterable[str], cue: re.Match[str] | None) -> tuple[str, ...]:

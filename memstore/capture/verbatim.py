@@ -33,6 +33,7 @@ SURE_ENOUGH_TO_CUT = 0.75
 """How probable the standing of each clause must be, settled or open, before a sentence is divided between them."""
 BATCH = 512
 """Sentences a call of the tagger: enough to fill its batch, few enough to keep memory flat."""
+_REMEMBERED = 8 * BATCH
 
 AGREED = 0.9
 """Probability given to a settled proposal: the referent is unique by construction, the assent is read by rule."""
@@ -99,6 +100,7 @@ class VerbatimExtractor:
 
     def __init__(self, tagger: Tagger | None = None) -> None:
         self._tagger = tagger or default_tagger()
+        self._read: dict[str, Tag] = {}
 
     @property
     def version(self) -> str:
@@ -170,7 +172,7 @@ class VerbatimExtractor:
             texts.append(plain(event.text[segment.start : segment.end]))
             if len(spans) > 1:
                 texts += [plain(event.text[a:b]) for a, b in spans]
-        tags = iter(self._tagger.tag(texts)) if texts else iter(())
+        tags = iter(self._tags(texts))
         for (event, segment, antecedent), spans in zip(batch, parts, strict=True):
             whole = next(tags)
             chosen = [((segment.start, segment.end), whole)]
@@ -180,6 +182,15 @@ class VerbatimExtractor:
                 context = _context(event, segment, antecedent, start, end)
                 yield _weighed(_Piece(event, segment, start, end, tag, context))
                 antecedent = event.text[start:end]
+
+    def _tags(self, texts: Sequence[str]) -> list[Tag]:
+        """The tag of each text. What is said over and over is read once: transcripts repeat themselves."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._read]
+        if len(self._read) + len(fresh) > _REMEMBERED:
+            self._read.clear()
+            fresh = list(dict.fromkeys(texts))
+        self._read |= zip(fresh, self._tagger.tag(fresh), strict=True)
+        return [self._read[text] for text in texts]
 
     def _claims(self, pieces: Sequence[_Piece], skipped: Counter[str]) -> Iterator[Claim]:
         held: Claim | None = None

@@ -121,6 +121,9 @@ def capture(
             done.open.clear()
 
 
+_Batch = list[tuple[int, Event]]
+
+
 def take(
     tx: Transaction,
     waiting: Sequence[tuple[int, Event]],
@@ -160,10 +163,10 @@ def take(
     return bool(taken)
 
 
-def _batches(waiting: Sequence[tuple[int, Event]], portion: int) -> list[list[tuple[int, Event]]]:
+def _batches(waiting: Sequence[tuple[int, Event]], portion: int) -> list[_Batch]:
     """The waiting events of each session, in order, in batches of about `portion` characters."""
-    batches: list[list[tuple[int, Event]]] = []
-    last: dict[str, tuple[list[tuple[int, Event]], int]] = {}
+    batches: list[_Batch] = []
+    last: dict[str, tuple[_Batch, int]] = {}
     for pk, event in waiting:
         batch, size = last.get(event.session, ([], 0))
         if not batch or size + len(event.text) > portion:
