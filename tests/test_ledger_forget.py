@@ -190,12 +190,23 @@ class TestPending:
         assert unfinished(other) == []
         assert traces(tmp_path, ["qwertysecret"]) == []
 
-    def test_forgetting_inside_a_transaction_is_finished_by_the_write_after_it(self, tmp_path: Path) -> None:
+    def test_whoever_asks_is_told_what_is_pending_and_finishes_it(self, tmp_path: Path) -> None:
+        store = MemoryStore(tmp_path / "memory.db")
+        fact = store.remember("We chose qwertysecret.", modality="decision")
+        reader = workers.start("hold", store.ledger.path)
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        certificate = store.forget(fact)
+        assert [waiting.id for waiting in store.finish_forgetting()] == [certificate.id]
+        reader.communicate()
+        assert store.finish_forgetting() == []
+        assert traces(tmp_path, ["qwertysecret"]) == []
+
+    def test_forgetting_inside_a_transaction_is_finished_as_that_ends(self, tmp_path: Path) -> None:
         store = MemoryStore(tmp_path / "memory.db")
         fact = store.remember("We chose qwertysecret.", modality="decision")
         with store.transaction():
             assert store.forget(fact).pending
-        store.remember("Next.", modality="decision")
         assert unfinished(store) == []
         assert traces(tmp_path, ["qwertysecret"]) == []
 
@@ -216,7 +227,7 @@ class TestPending:
 
 def unfinished(store: MemoryStore) -> list[str]:
     connection = sqlite3.connect(store.ledger.path)
-    rows = connection.execute("SELECT id FROM erasures WHERE pending = 1").fetchall()
+    rows = connection.execute("SELECT id FROM erasures WHERE pending > 0").fetchall()
     connection.close()
     return [row[0] for row in rows]
 

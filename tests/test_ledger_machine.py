@@ -47,7 +47,7 @@ Answer = TypeVar("Answer")
 class EveryLine:
     """An extractor as plain as can be: each line is an observation of whoever said it."""
 
-    name, version = "lines", "1"
+    name, version, portion = "lines", "1", 1_000_000
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         return Extraction(

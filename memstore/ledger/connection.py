@@ -80,11 +80,12 @@ os.register_at_fork(before=_before_fork, after_in_parent=_gate.release, after_in
 class Transaction:
     """A write in progress. `at` is its recorded time: the clock's, but never earlier than the write before."""
 
-    __slots__ = ("_number", "at", "db")
+    __slots__ = ("_number", "at", "db", "erased")
 
     def __init__(self, db: sqlite3.Connection, at: int, first_number: int) -> None:
         self.db = db
         self.at = at
+        self.erased = False  # whether something was forgotten in it, so that the file is to be rewritten after it
         self._number = first_number
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -286,8 +287,8 @@ class Ledger:
             try:
                 self._begin_immediate(connection, patient)
                 at, erasing = self._tick(connection)
-                connection.transaction = Transaction(connection, at, self._first_number(at))
-                yield connection.transaction
+                connection.transaction = tx = Transaction(connection, at, self._first_number(at))
+                yield tx
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -296,8 +297,10 @@ class Ledger:
             finally:
                 connection.depth = 0
                 connection.transaction = None
-            if erasing:
+            if tx.erased:
                 self.finish_erasures()
+            elif erasing:
+                self._empty_log()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -342,7 +345,7 @@ class Ledger:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
 
     def _tick(self, connection: sqlite3.Connection) -> tuple[int, bool]:
-        """The recorded time of this write, and whether an erasure is still to be finished after it.
+        """The recorded time of this write, and whether an erasure waits for the log to be emptied.
 
         Recorded time never runs backwards, or "as of" would lose its meaning.
         """
@@ -377,10 +380,29 @@ class Ledger:
             return not busy
 
     def finish_erasures(self) -> bool:
-        """Empty the write-ahead log if nobody reads from it, and settle what was pending; False if it must wait.
+        """Rewrite the file after something was forgotten, and empty the write-ahead log; False if that must wait.
 
-        It never raises: what was written before it stays written, and whoever writes next tries again.
+        `secure_delete` overwrites what is deleted, but not the copies that SQLite leaves in the gaps of pages when
+        it moves rows between them: only a file written anew (VACUUM) is free of those. That takes as long as
+        copying the file, so ordinary writes never do it; the log they empty if they can.
+
+        It never raises: what was written before it stays written, and the next forgetting or opening tries again.
         """
+        try:
+            with self._mapped():
+                connection = self.connection
+                if connection.in_transaction:
+                    return False
+                waiting = connection.execute("SELECT pk FROM erasures WHERE pending = 2").fetchall()
+                if waiting:
+                    connection.execute("VACUUM")
+                    connection.executemany("UPDATE erasures SET pending = 1 WHERE pk = ?", waiting)
+        except errors.StoreError:
+            return False
+        return self._empty_log()
+
+    def _empty_log(self) -> bool:
+        """Settle the erasures of which only the write-ahead log still tells, if nobody reads from it."""
         try:
             with self._mapped():
                 # Only what was erased before the log is emptied: somebody may forget more meanwhile.

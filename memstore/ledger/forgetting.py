@@ -5,9 +5,10 @@ neighbours still hold), and every fact whose words overlap them goes too. Forget
 that others said as well lose only that pointer. Ids, times and chains stay: they carry no content. What depended on
 a forgotten fact is doubted from then on.
 
-`secure_delete` overwrites what is deleted inside pages; old page images live on in the write-ahead log until it is
-truncated, which an open reader can delay: until then a certificate is `pending`, and whoever writes or opens the
-store next tries again (`Ledger.finish_erasures`).
+`secure_delete` overwrites what is deleted inside pages; copies in the gaps of pages go when the file is rewritten, and
+old page images in the write-ahead log when it is truncated, which an open reader can delay. Until then a certificate
+is `pending` (in its row: 2 before the file is rewritten, 1 before the log is empty), and whoever forgets something or
+opens the store next tries again (`Ledger.finish_erasures`).
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ def erase(
         transitions.append(tx, scope=scope, change=Change.FORGOTTEN, old=sorted(doomed), reason=reason)
     for event in orphaned:
         tx.execute("INSERT OR IGNORE INTO pending (event) VALUES (?)", (event,))
+    tx.erased = True
     event_ids = [tx.execute("SELECT id FROM events WHERE pk = ?", (pk,)).fetchone()[0] for pk in event_pks]
     return tx.insert(
-        "INSERT INTO erasures (id, scope, at, events, facts, pending) VALUES (?, ?, ?, ?, ?, 1)",
+        "INSERT INTO erasures (id, scope, at, events, facts, pending) VALUES (?, ?, ?, ?, ?, 2)",
         (tx.new_id("x"), scope, tx.at, json.dumps(event_ids), json.dumps(sorted(r.id for r in rows.values()))),
     )
 
@@ -154,6 +156,11 @@ def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
             " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
             (_FORGOTTEN, _FORGOTTEN, pk),
         )
+
+
+def unfinished(db: sqlite3.Connection) -> list[int]:
+    """The keys of the certificates that are still pending, oldest first."""
+    return [row[0] for row in db.execute("SELECT pk FROM erasures WHERE pending > 0 ORDER BY pk")]
 
 
 def certificate(db: sqlite3.Connection, pk: int) -> Certificate:

@@ -332,6 +332,10 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
             self.claude.forget()  # its answers quote what it read
         return keeping.forget(self.ledger, what, self._scope(scope), session, everything, reason)
 
+    def finish_forgetting(self) -> list[Certificate]:
+        """Finish erasing what had to wait, as the next forgetting or opening would; returns what is still pending."""
+        return keeping.finish_forgetting(self.ledger)
+
     def verify(self) -> list[Problem]:
         """Check everything that can be checked again: hashes, spans, statuses, chains, keys, indexes, the file."""
         return keeping.verify(self.ledger) + self._meanings.problems()

@@ -32,7 +32,7 @@ def forget(
     everything: bool,
     reason: str,
 ) -> Certificate:
-    """Erase what is named, in one transaction, then empty the write-ahead log."""
+    """Erase what is named, in one transaction; as that ends, the file is rewritten and its log emptied."""
     if not isinstance(what, (Fact, Recollection, Event, str, Iterable)):
         raise UsageError(f"what to forget is a fact, an event or their ids, not {type(what).__name__}")
     naming.words(reason)
@@ -68,10 +68,17 @@ def forget(
             unindex=unindex,
             reason=reason,
         )
-    ledger.finish_erasures()
     with ledger.reading() as db:
         found = forgetting.certificate(db, pk)
     return replace(found, files=tuple(sorted(kept.written)), out_of_reach=(*kept.out_of_reach, *found.out_of_reach))
+
+
+def finish_forgetting(ledger: Ledger) -> list[Certificate]:
+    """Try again what could not be erased at once; the certificates that still have to wait."""
+    if not ledger.read_only:
+        ledger.finish_erasures()
+    with ledger.reading() as db:
+        return [forgetting.certificate(db, pk) for pk in forgetting.unfinished(db)]
 
 
 def open_index(ledger: Ledger) -> None:
