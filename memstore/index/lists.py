@@ -29,6 +29,7 @@ CREATE = (
     "CREATE VIRTUAL TABLE words_said USING fts5vocab('words', 'instance')",
 )
 TABLES = ("lists", "words_said")
+_ADD = "INSERT INTO lists (word, first, turns, sessions, places) VALUES (?, ?, ?, ?, ?)"
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Statements that wait in the full-text table before they are gathered, and the share of the whole that may wait.
 _WAITING = 4096
@@ -120,10 +121,25 @@ def gather(tx: Transaction) -> None:
     """Move every entry of the full-text table into the lists."""
     said = tx.execute("SELECT term, group_concat(doc) FROM words_said GROUP BY term").fetchall()
     said.append((_EVERY, tx.execute("SELECT group_concat(id) FROM words_docsize").fetchone()[0]))
-    for word, places in said:
-        if places:
-            _insert(tx, word, sorted(map(int, places.split(","))))
+    gathered = {word: sorted(map(int, places.split(","))) for word, places in said if places}
+    known = _known(tx, list(gathered))
+    for word in known:
+        _insert(tx, word, gathered[word])
+    # Most words are new: names, numbers. They need no looking for a row that they may join.
+    tx.db.executemany(
+        _ADD, (row for word, places in gathered.items() if word not in known for row in _rows(word, places))
+    )
     tx.execute("INSERT INTO words (words) VALUES ('delete-all')")
+
+
+def _known(tx: Transaction, words: Sequence[str]) -> set[str]:
+    """Those of the words that have a row."""
+    found: set[str] = set()
+    for begin in range(0, len(words), 500):
+        part = words[begin : begin + 500]
+        marks = ",".join("?" * len(part))
+        found.update(row[0] for row in tx.execute(f"SELECT DISTINCT word FROM lists WHERE word IN ({marks})", part))
+    return found
 
 
 def _insert(tx: Transaction, word: str, places: Sequence[int]) -> None:
@@ -146,6 +162,10 @@ def _row_of(firsts: Sequence[int], place: int) -> int:
 
 
 def _write(tx: Transaction, word: str, places: Sequence[int]) -> None:
+    tx.db.executemany(_ADD, _rows(word, places))
+
+
+def _rows(word: str, places: Sequence[int]) -> Iterator[tuple[object, ...]]:
     """Rows of about the same length, none of which ends inside a turn."""
     begin = 0
     for row in range(pieces := -(-len(places) // _ROW)):
@@ -154,10 +174,7 @@ def _write(tx: Transaction, word: str, places: Sequence[int]) -> None:
             end += 1
         if end > begin:
             part = places[begin:end]
-            tx.execute(
-                "INSERT INTO lists (word, first, turns, sessions, places) VALUES (?, ?, ?, ?, ?)",
-                (word, part[0], *_counts(part), array("q", part).tobytes()),
-            )
+            yield word, part[0], *_counts(part), array("q", part).tobytes()
         begin = max(begin, end)
 
 
