@@ -366,15 +366,17 @@ class Naive:
         if waiting:
             self.tick()
         sessions = list(dict.fromkeys(e.session for e in waiting))
+        said: dict[Held, tuple[datetime, Happening]] = {}
         for event in sorted(waiting, key=lambda e: sessions.index(e.session)):
             event.waiting = False
             for match in re.finditer(r"[^\n]+", event.text):
-                outcome = self._take(event, match.start(), match.end(), match[0])
+                outcome = self._take(event, match.start(), match.end(), match[0], said)
                 made += outcome == "made"
                 corroborated += outcome == "corroborated"
         return made, corroborated
 
-    def _take(self, event: Said, start: int, end: int, text: str) -> str:
+    def _take(self, event: Said, start: int, end: int, text: str, said: dict[Held, tuple[datetime, Happening]]) -> str:
+        """`said`: when this capture last heard a fact again. Within the hour that is one confirmation."""
         for fact in self.facts:
             here = any(pointer[:3] == (event, start, end) for pointer in fact.pointers)
             if here and not fact.forgotten and wording(fact.text) == wording(text):
@@ -385,7 +387,12 @@ class Naive:
             if same == (wording(text), "observation", "project", event.origin, None) and (
                 log.state(fact) in ("live", "suspect")
             ):
-                since = self._happen("confirmed", [fact], (), event)
+                if any(pointer[0] is event for pointer in fact.pointers):
+                    return "said twice in one turn"
+                at, since = said.get(fact, (None, None))
+                if at is None or since is None or abs(event.at - at) >= timedelta(hours=1):
+                    since = self._happen("confirmed", [fact], (), event)
+                    said[fact] = (event.at, since)
                 fact.pointers.append((event, start, end, since))
                 return "corroborated"
         self._add(
