@@ -26,7 +26,7 @@ _HOMES = {
     "memstore.model": (
         "Advice Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
         " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
-        " Remedy ReviewItem Span Status Synced Transition Usage"
+        " Remedy ReviewItem Span Status Synced Transition Usage Verdict"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         Synced,
         Transition,
         Usage,
+        Verdict,
     )
     from memstore.policy import Lifetimes
     from memstore.store import DEFAULT, MemoryStore
@@ -112,6 +113,7 @@ __all__ = [
     "Topic",
     "Transition",
     "Usage",
+    "Verdict",
     "curate",
     "curated_notes",
     "find_anchors",

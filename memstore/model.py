@@ -54,7 +54,10 @@ class Status(StrEnum):
 
 
 class Change(StrEnum):
-    """The kinds of transition. Every one but FORGOTTEN can be reverted by a REVERTED transition."""
+    """The kinds of transition. Every one but FORGOTTEN can be reverted by a REVERTED transition.
+
+    USED, WRONG and STALE are reports on what was recalled: see `Verdict`.
+    """
 
     SUPERSEDED = "superseded"
     AMENDED = "amended"
@@ -64,6 +67,17 @@ class Change(StrEnum):
     REVALIDATED = "revalidated"
     REVERTED = "reverted"
     FORGOTTEN = "forgotten"
+    USED = "used"
+    WRONG = "wrong"
+    STALE = "stale"
+
+
+class Verdict(StrEnum):
+    """What somebody reports who acted on a fact: it helped, it is not so, or it is so no longer."""
+
+    USED = "used"
+    WRONG = "wrong"
+    STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True)

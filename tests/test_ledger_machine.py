@@ -223,6 +223,17 @@ class SideBySide(RuleBasedStateMachine):
             ),
         )
 
+    @precondition(lambda self: self.naive.facts)
+    @rule(data=st.data(), verdict=st.sampled_from(["used", "wrong", "stale"]), by=st.one_of(st.none(), origins))
+    def feedback(self, data: st.DataObject, verdict: str, by: str | None) -> None:
+        old, source = self.some_facts(data), self.maybe_event(data)
+        self.both(
+            lambda: self.naive.change(verdict, old, [], source, by),
+            lambda: self.store.feedback(
+                [f.id for f in old], verdict, source=source and source.id, origin=by, scope=old[0].scope
+            ),
+        )
+
     @precondition(lambda self: self.naive.happenings)
     @rule(data=st.data(), by=st.sampled_from(["user", "user", "user", "assistant"]))
     def revert(self, data: st.DataObject, by: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from memstore.agents import views
 from memstore.errors import MemstoreError, MissingExtra, UsageError
-from memstore.model import Conflict, Event, Explanation, Modality, Status, Transition
+from memstore.model import Conflict, Event, Explanation, Modality, Status, Transition, Verdict
 from memstore.recall import render
 
 if TYPE_CHECKING:
@@ -90,13 +90,14 @@ class MemoryTools:
     def correct(
         self,
         fact_id: str,
-        action: Literal["supersede", "retract", "confirm"],
+        action: Literal["supersede", "retract", "confirm", "used", "wrong", "stale"],
         reason: str,
         text: str | None = None,
         modality: Said | None = None,
     ) -> str:
         """Change what is believed: supersede (give `text` and its `modality`), retract (it was never so), or confirm
-        (it still holds). What the user said can only be replaced by the user: a refusal tells you to ask.
+        (it still holds). Or report how acting on it went: used (it helped), wrong, or stale (so no longer).
+        What the user said can only be replaced or doubted by the user: a refusal tells you to ask.
         """
         fact = self.store.fact(fact_id)
         if action == "supersede":
@@ -110,6 +111,8 @@ class MemoryTools:
             return f"{_refused(outcome)}. Your words are kept beside it as {new.id}. Ask the user to settle it."
         if action == "retract":
             outcome = self.store.retract(fact, reason=reason, origin="assistant")
+        elif action in tuple(Verdict):
+            outcome = self.store.feedback(fact, action, reason=f"the assistant: {reason}", origin="assistant")
         else:
             outcome = self.store.confirm(fact, reason=f"the assistant: {reason}")
         if isinstance(outcome, Conflict):

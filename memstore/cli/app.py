@@ -19,6 +19,7 @@ SECTIONS = {
         "supersede": "write",
         "retract": "write",
         "confirm": "write",
+        "feedback": "write",
         "capture": "write",
         "tag": "write",
     },

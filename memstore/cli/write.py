@@ -20,7 +20,7 @@ from memstore.cli.formats import record as as_record
 from memstore.cli.read import MODALITIES, modality_of
 from memstore.cli.target import STDIN_BYTES, Target, moment, read_text, text_argument
 from memstore.errors import UsageError
-from memstore.model import CaptureReport, Conflict, Fact, Kind, Modality, Origin, Transition
+from memstore.model import CaptureReport, Conflict, Fact, Kind, Modality, Origin, Transition, Verdict
 
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
 
@@ -178,6 +178,20 @@ def retract(target: Target, fact: str, reason: str) -> Answer:
 def confirm(target: Target, fact: str, reason: str) -> Answer:
     """Say that a fact (id or key) still holds: doubts are cleared and its lifetime begins again."""
     return _changed(target.open().confirm(target.fact(fact), reason=reason))
+
+
+@click.command(short_help="Say how acting on a fact went.")
+@click.argument("fact")
+@click.argument("verdict", type=click.Choice([one.value for one in Verdict]))
+@click.option("--reason", help="Why, in your words.")
+@output
+@click.pass_obj
+def feedback(target: Target, fact: str, verdict: str, reason: str | None) -> Answer:
+    """Say how acting on a fact (id or key) went: it was used, it is wrong, or it is stale.
+
+    What was used comes earlier next time; what is wrong or stale is doubted until somebody confirms it.
+    """
+    return _changed(target.open().feedback(target.fact(fact), verdict, reason=reason))
 
 
 @click.command(short_help="What a text claims to be.")

@@ -12,7 +12,7 @@ from memstore.errors import ScopeError, UsageError
 from memstore.ledger import facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import State
-from memstore.model import Change, Modality, Origin
+from memstore.model import Change, Modality, Origin, Verdict
 from memstore.policy import authority, refusal
 
 
@@ -76,6 +76,20 @@ def revalidate(
     """A check found facts good again: clears one doubt (`answers`, a flagging), or all of them."""
     _present(tx, old)
     return _append(tx, Change.REVALIDATED, old, (), reason, event, None, answers)
+
+
+def report(tx: Transaction, old: Sequence[int], *, verdict: Verdict, reason: str, event: int | None, by: Origin) -> int:
+    """Somebody acted on facts, and says how that went.
+
+    That a fact helped, anybody may say. A complaint makes it suspect, so it needs the authority to withdraw it: what a
+    tool or a document says cannot cast doubt on what a user said.
+    """
+    rows = _present(tx, old)
+    refused = None
+    if verdict is not Verdict.USED:
+        for fact in old:
+            refused = refused or refusal((Modality.DECISION, by), (rows[fact].modality, rows[fact].origin))
+    return _append(tx, Change(verdict.value), old, (), reason, event, refused)
 
 
 def revert(tx: Transaction, target: int, *, reason: str, event: int | None, by: Origin) -> int:

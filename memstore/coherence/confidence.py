@@ -38,6 +38,7 @@ class Evidence:
     spent                  the share of its lifetime that has passed, 0 to 1; 0 without a lifetime
     doubts                 unanswered doubts: of people, of files it is tied to, of what it rests on
     contested              refused or possible replacements of it that nobody has settled
+    uses                   how often it was reported to have helped
     """
 
     modality_probability: float = 1.0
@@ -49,11 +50,14 @@ class Evidence:
     spent: float = 0.0
     doubts: int = 0
     contested: int = 0
+    uses: int = 0
 
     @property
     def history(self) -> bool:
         """Whether anything is known of the fact but that it was said."""
-        return self.sources > 1 or any((self.confirmations, self.replaces, self.verified, self.doubts, self.contested))
+        return self.sources > 1 or any(
+            (self.confirmations, self.replaces, self.verified, self.doubts, self.contested, self.uses)
+        )
 
     def features(self) -> dict[str, float]:
         """The model's inputs, each at least 0.
@@ -89,6 +93,13 @@ SIGNS: Mapping[str, int] = {
 """Which way each feature may move the answer."""
 
 
+USE, MOST_USES = 0.1, 7
+"""What a report of use adds to the logarithm of odds: little, and no more after the seventh.
+
+It is not fitted, for want of data: who acts on a fact does not learn each time whether it was right.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Confidence:
     """The probability, and what each feature added to its logarithm of odds (0 left out)."""
@@ -114,6 +125,7 @@ def gather(row: Row, standing: Standing, steps: Iterable[Step], *, sources: int,
         replaces=any(s.side == "new" and counts[s.pk] for s in replacing),
         spent=round(min(1.0, max(0.0, lived)), 2),  # an answer asked for twice is the same answer
         doubts=doubts,
+        uses=standing.uses,
         contested=sum(s.side == "old" and s.refused and s.when > standing.cleared for s in replacing),
     )
 
@@ -122,6 +134,8 @@ def confidence(evidence: Evidence) -> Confidence:
     """The probability that the fact is right and current, with its reasons."""
     model = _model()
     parts = {name: round(model.weights[name] * value, 3) for name, value in evidence.features().items()}
+    if evidence.uses:
+        parts["uses"] = round(USE * math.log2(1 + min(evidence.uses, MOST_USES)), 3)
     odds = model.intercept + sum(parts.values())
     basis = f"right and current; logistic model fitted on {model.outcomes} outcomes"
     if not evidence.history:

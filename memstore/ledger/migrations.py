@@ -188,6 +188,23 @@ UPDATE transitions SET possible = 1 WHERE refusal = 'a possible update, not cert
 """
 
 
+def _allow_feedback(db: Database) -> None:
+    """Let a transition be a report on a fact: used, wrong or stale.
+
+    Only a CHECK changes, and no row: SQLite's documentation of ALTER TABLE (section 7) says to edit the schema's text
+    then. Making the table anew would mean dropping one that others refer to, inside a transaction.
+    """
+    before, after = "'revalidated', 'reverted', 'forgotten'))", "'revalidated', 'reverted', 'forgotten', {}))"
+    (version,) = db.execute("PRAGMA schema_version").fetchone()
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute(
+        "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE type = 'table' AND name = 'transitions'",
+        (before, after.format("'used', 'wrong', 'stale'")),
+    )
+    db.execute(f"PRAGMA schema_version = {version + 1}")
+    db.execute("PRAGMA writable_schema = OFF")
+
+
 def apply(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date, inside the caller's transaction."""
     from sqlite_utils import Database, Migrations
@@ -205,6 +222,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0003_possible_updates")
     def possible_updates(db: Database) -> None:
         _run(db, POSSIBLE)
+
+    @steps(name="0004_feedback")
+    def feedback(db: Database) -> None:
+        _allow_feedback(db)
 
     steps.apply(Database(connection))
 

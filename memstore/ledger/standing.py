@@ -59,6 +59,7 @@ class Standing:
     """`since` is when the state became what it is, `cleared` when somebody last said that a fact holds after all.
 
     Both are NEVER where that did not happen. `doubts` are the flaggings (pk) that nobody has answered.
+    `complaints` counts those among them that report the fact to be wrong or stale, `uses` how often it helped.
     """
 
     state: State
@@ -67,6 +68,11 @@ class Standing:
     since: Moment = NEVER
     cleared: Moment = NEVER
     doubts: tuple[int, ...] = ()
+    complaints: int = 0
+    uses: int = 0
+
+
+_COMPLAINTS = (Change.WRONG, Change.STALE)
 
 
 def effective(steps: Iterable[tuple[int, int | None, bool, bool]]) -> dict[int, bool]:
@@ -90,8 +96,9 @@ def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
     counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in ordered)
     state = State.LIVE
     flags: dict[int, Moment] = {}
+    complaints: set[int] = set()
     alive_from = said_at
-    confirmations = 0
+    confirmations = uses = 0
     since = cleared = NEVER
     for step in ordered:
         if not counts[step.pk]:
@@ -104,6 +111,11 @@ def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
             state, since = State.FORGOTTEN, step.when
         elif step.change is Change.FLAGGED:
             flags[step.pk] = step.when
+        elif step.change in _COMPLAINTS:
+            flags[step.pk] = step.when
+            complaints.add(step.pk)
+        elif step.change is Change.USED:
+            uses += 1
         elif step.change is Change.CONFIRMED:
             flags.clear()
             cleared = step.when
@@ -119,7 +131,8 @@ def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
     if flags and state is State.LIVE:
         state, since = State.SUSPECT, max(flags.values())
     expires_at = None if ttl is None else alive_from + ttl
-    return Standing(state, expires_at, confirmations, since, cleared, tuple(sorted(flags)))
+    unanswered = len(complaints & set(flags))
+    return Standing(state, expires_at, confirmations, since, cleared, tuple(sorted(flags)), unanswered, uses)
 
 
 def status(state: State, expires_at: int | None, now: int) -> Status:

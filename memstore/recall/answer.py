@@ -21,7 +21,7 @@ from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Modality, Recollection, Status
 from memstore.policy import authority, binding
-from memstore.recall import render, renewal, understanding
+from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.find import Found, Meaning, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
@@ -143,13 +143,13 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found
     standings = _standings(db, question, rows)
     result: dict[int, _Candidate] = {}
     for pk, hit in sorted(found.items(), key=lambda item: (-item[1].score, item[0])):
-        score = hit.score
         if pk not in rows:
             continue
         for target in _targets(question, forwards, rows, standings, pk):
             if target not in rows:
                 continue
             status_, standing = standings[target]
+            score = hit.score + feedback.gain(standing)
             kept = result.setdefault(
                 target,
                 _Candidate(rows[target], status_, score, standing.confirmations, standing.expires_at, hit.reasons),
@@ -264,6 +264,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 "found_by": c.found_by,
                 "score": dict(c.reasons()),
                 **({} if c.renews is None else {"said_after": c.renews}),
+                **feedback.told(standing),
                 "confirmations": c.confirmations,
                 **shown(sure, evidence),
                 "counter": question.counter.name,

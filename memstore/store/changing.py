@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from memstore.coherence import chains
 from memstore.ledger import anchors, facts, transitions
-from memstore.model import Conflict, Event, Transition
+from memstore.model import Conflict, Event, Transition, Verdict
 from memstore.store import naming, writing
 from memstore.store.held import Held, mask
 from memstore.store.naming import FactLike
 
 _OF_SOURCE = "source"  # on the word of the source, else of the caller
+_REPORTED = {
+    Verdict.USED: "it was of use",
+    Verdict.WRONG: "reported to be wrong",
+    Verdict.STALE: "reported to be out of date",
+}
 Facts = FactLike | Iterable[FactLike]
 EventLike = Event | str
 
@@ -63,6 +69,27 @@ class Changing(Held):
     ) -> Transition | Conflict:
         """A check found them good again: doubts are cleared, and it is tied to the files as they are now."""
         return self._change(chains.revalidate, fact, reason=reason, source=source, scope=scope, holds=True)
+
+    def feedback(
+        self,
+        fact: Facts,
+        verdict: str,
+        *,
+        reason: str | None = None,
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
+    ) -> Transition | Conflict:
+        """Say how it went to act on what was recalled: it was "used", it is "wrong", or it is "stale".
+
+        `used` lets it come earlier and be trusted a little more. `wrong` and `stale` make it suspect, until confirmed,
+        and let it come later; they need at least its authority (the source's, else the user's), or come back as a
+        Conflict and change nothing. Any of them can be reverted.
+        """
+        said = naming.choice(Verdict, verdict, "verdict")
+        by = origin or _OF_SOURCE
+        rule = partial(chains.report, verdict=said)
+        return self._change(rule, fact, reason=reason or _REPORTED[said], source=source, scope=scope, by=by)
 
     def revert(
         self,

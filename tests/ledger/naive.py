@@ -138,7 +138,7 @@ class Log:
     def _flagged(self, fact: Held) -> list[Happening]:
         flags: list[Happening] = []
         for h in self.of(fact):
-            if h.change == "flagged":
+            if h.change in ("flagged", "wrong", "stale"):
                 flags.append(h)
             elif h.change in ("confirmed", "revalidated"):
                 flags = []
@@ -327,7 +327,7 @@ class Naive:
         return self.happenings[-1]
 
     def change(self, change: str, old: list[Held], new: list[Held], source: Said | None, by: str | None) -> Happening:
-        """supersede, amend, retract, confirm, flag, revalidate: happens, is refused, or makes no sense."""
+        """supersede, amend, retract, confirm, flag, revalidate, feedback: happens, is refused, or makes no sense."""
         everyone = [*old, *new]
         if not old or (change in ("superseded", "amended") and not new):
             raise Nonsense("nothing named")
@@ -343,7 +343,7 @@ class Naive:
             if any(log.after(n) & set(old) or log.state(n) == "retracted" for n in new):
                 raise Nonsense("a circle, or a withdrawn successor")
             refused = not all(allowed((n.modality, n.origin), (o.modality, o.origin)) for o in old for n in new)
-        elif change == "retracted":
+        elif change in ("retracted", "wrong", "stale"):
             speaker = by or (source.origin if source is not None else "user")
             refused = any(RANK[speaker] < RANK[o.origin] for o in old)
         return self._happen(change, old, new, source, refused=refused)
