@@ -39,14 +39,13 @@ TABLES = ("turns", "statements", "talks")
 
 # "Ann: we ship on Friday" names who speaks; so does a role that is not one of the usual ones.
 _SPEAKER = re.compile(r"\s*([^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*){0,3}):\s")
-_RULE = re.compile(
+_RULE = (
     r"(?:^|[.!?,;]\s+|\b(?:and|so|but|also|please)\s+)(?:always|never|from now on|going forward)\b"
-    r"|\bi(?:'d|’d| would)? (?:always )?(?:prefer|rather)\b",
-    re.IGNORECASE,
+    r"|\bi(?:'d|’d| would)? (?:always )?(?:prefer|rather)\b"
 )
 # One of these is in every text that the pattern fits; looking for them first is ten times faster.
 _RULE_HINTS = ("always", "never", "from now on", "going forward", "prefer", "rather")
-_NEVER = re.compile(r"\b(?:i|we)(?:['’]ve| have)? (?:actually )?never\b", re.IGNORECASE)
+_NEVER = r"\b(?:i|we)(?:['’]ve| have)? (?:actually )?never\b"
 _NUMBER = re.compile(r"\d")
 
 
@@ -200,11 +199,11 @@ def marks(text: str, origin: Origin, *, alone: bool) -> int:
     if authority(origin) >= BINDING_AUTHORITY:
         found |= _OWN
         words = text.lower()
-        if any(hint in words for hint in _RULE_HINTS) and _RULE.search(text):
+        if any(hint in words for hint in _RULE_HINTS) and re.search(_RULE, text, re.I):
             found |= _RULES
         if _NUMBER.search(text):
             found |= _FIGURE
-        if "never" in words and _NEVER.search(text):
+        if "never" in words and re.search(_NEVER, text, re.I):
             found |= _DENIES
     return found
 

@@ -22,28 +22,23 @@ _DISTANCE_OF_CHANGE = 5.0
 _FIRST_WORDS = 2
 _SHARED = 2
 
-_STATE = re.compile(
+# Compiled when they are first asked for: few questions need all of them, and a hook has no time to spare.
+_STATE = (
     r"\s*(?:what|which|who|where|when|how (?:many|much|often|far|old|big|large|high|low|fast)"
-    r"|by (?:what|when)|on (?:what|which)|is|are|am|do|does)\b",
-    re.IGNORECASE,
+    r"|by (?:what|when)|on (?:what|which)|is|are|am|do|does)\b"
 )
 # Questions that need both figures have no current one.
-_OF_BOTH = re.compile(
+_OF_BOTH = (
     r"\bbetween\b|\bhow (?:many (?:days|weeks|months|years)|long)\b|\b(?:and|or) (?:which|when|how)\b"
-    r"|\bcompar|\bdifferen",
-    re.IGNORECASE,
+    r"|\bcompar|\bdifferen"
 )
-_FIGURE = re.compile(
-    r"(?<![\w.])[$€£]?\d(?:[\d,.:/]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b",
-    re.IGNORECASE,
-)
-_CHANGE = re.compile(
+_FIGURE = r"(?<![\w.])[$€£]?\d(?:[\d,.:/]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+_CHANGE = (
     r"\b(?:now|recently|updat\w+|adjust\w+|increas\w+|decreas\w+|reduc\w+|rais(?:ed|ing)|lower(?:ed|ing)|extend\w+"
     r"|chang\w+|mov(?:ed|ing)|reschedul\w+|postpon\w+|push(?:ed)? back|pull(?:ed)? (?:in|forward)|new(?:ly)?|latest"
     r"|current(?:ly)?|instead|no longer|anymore|switch\w*|replac\w+|upgrad\w+|improv\w+|revis\w+|grew|grown|rose"
     r"|dropped|fell|cut|expand\w+|add(?:ed|itional)|another|more|up from|down (?:to|from)|managed to|actually"
-    r"|already|finally|since then)\b",
-    re.IGNORECASE,
+    r"|already|finally|since then)\b"
 )
 _WORD = re.compile(r"\w+")
 _ENDING = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
@@ -63,7 +58,7 @@ def asks_for_state(query: Query) -> bool:
     """Whether a query is about how things are, so that of two figures the later one answers it."""
     if query.past or query.overview or query.ever:
         return False
-    return bool(_STATE.match(query.text)) and not _OF_BOTH.search(query.text)
+    return bool(re.match(_STATE, query.text, re.I)) and not re.search(_OF_BOTH, query.text, re.I)
 
 
 def order(query: Query, said: Sequence[Said]) -> list[tuple[int, int | None]]:
@@ -98,7 +93,7 @@ def _renews(
     shared = of_old[1] & of_new[1]
     if not shared.intersection(asked[:_FIRST_WORDS]) or len(shared.intersection(asked)) < _SHARED:
         return False
-    distance = _DISTANCE_OF_CHANGE if _CHANGE.search(new.words) else _DISTANCE
+    distance = _DISTANCE_OF_CHANGE if re.search(_CHANGE, new.words, re.I) else _DISTANCE
     return new.score >= old.score - distance
 
 
@@ -112,7 +107,7 @@ def _read(text: str, asked: Sequence[str]) -> tuple[frozenset[str], set[str]]:
 
 
 def _figures(text: str) -> frozenset[str]:
-    return frozenset(figure.casefold() for figure in _FIGURE.findall(text))
+    return frozenset(figure.casefold() for figure in re.findall(_FIGURE, text, re.I))
 
 
 def _stem(word: str) -> str:

@@ -55,18 +55,18 @@ _MONTHS = {
     for name in names.split()
 }
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATES = re.compile(
+# These two are compiled when a query has a word that they are about.
+_DATES = (
     rf"\b(?P<iso>\d{{4}}-\d\d-\d\d)\b"
     rf"|\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?(?P<month>{_MONTH})\b\.?"
     rf"(?: (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b)?(?:,? (?P<year>\d{{4}}))?"
-    r"|\b(?:in|of|during|since) (?P<bare>(?:19|20)\d\d)\b(?!-)",
-    re.IGNORECASE,
+    r"|\b(?:in|of|during|since) (?P<bare>(?:19|20)\d\d)\b(?!-)"
 )
-_RELATIVE = re.compile(
+_RELATIVE = (
     r"\b(?:(?P<named>today|yesterday|this week|last week|this month|last month|last year)"
-    r"|(?P<count>\d+|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b",
-    re.IGNORECASE,
+    r"|(?P<count>\d+|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b"
 )
+_TIME = frozenset(("today", "yesterday", "week", "month", "year", "ago"))
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
@@ -115,7 +115,7 @@ def read(text: str, now: datetime) -> Query:
         words=telling or tuple(every),
         every_word=frozenset(every),
         code=tuple(dict.fromkeys(_CODE.findall(text))),
-        periods=tuple(_periods(text, now)),
+        periods=tuple(_periods(text, frozenset(every), now)),
         overview=bool(_OVERVIEW.search(text)),
         of_assistant=bool(_OF_ASSISTANT.search(text)) and not _REQUEST.match(text),
         ever=bool(_EVER.search(text)),
@@ -124,9 +124,10 @@ def read(text: str, now: datetime) -> Query:
     )
 
 
-def _periods(text: str, now: datetime) -> list[Period]:
+def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
     found = []
-    for match in _DATES.finditer(text):
+    dated = any(word in _MONTHS or not word.isalpha() for word in words)
+    for match in re.finditer(_DATES, text, re.I) if dated else ():
         if match["iso"]:
             year, month, day = map(int, match["iso"].split("-"))
             found.append(Period(year, month, day))
@@ -142,7 +143,7 @@ def _periods(text: str, now: datetime) -> list[Period]:
                 )
             )
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    for match in _RELATIVE.finditer(text):
+    for match in re.finditer(_RELATIVE, text, re.I) if not words.isdisjoint(_TIME) else ():
         found.append(_relative(match, today))
     return found
 

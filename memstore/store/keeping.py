@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from memstore.coherence import doubt
-from memstore.coherence import verify as verification
 from memstore.errors import CorruptStore, UsageError
 from memstore.index import lexical, vector
 from memstore.ledger import copies, events, facts, forgetting
 from memstore.ledger.connection import Ledger, Transaction
-from memstore.ledger.exchange import export as exporting
-from memstore.ledger.exchange import load as importing
 from memstore.ledger.standing import State, status
 from memstore.ledger.times import to_micros
 from memstore.model import Certificate, Event, Fact, Imported, Modality, Problem, Recollection, Status
@@ -94,6 +91,8 @@ def open_index(ledger: Ledger) -> None:
 
 
 def verify(ledger: Ledger) -> list[Problem]:
+    from memstore.coherence import verify as verification
+
     try:
         with ledger.reading() as db:
             problems = verification.verify(db)
@@ -120,6 +119,8 @@ def export(
     ledger: Ledger, path: str | os.PathLike[str], scopes: Sequence[str], as_of: int | None, valid_at: int | None
 ) -> int:
     """Write an export to a new file, which appears whole or not at all."""
+    from memstore.ledger.exchange import export as exporting
+
     target = Path(path)
     with copies.whole_file(target) as file, ledger.reading() as db:
         now = to_micros(ledger.clock(), "the clock's time")
@@ -133,6 +134,8 @@ def export(
 
 def import_(ledger: Ledger, path: str | os.PathLike[str], skip: bool) -> Imported:
     """Read an export, with the full-text index kept in step."""
+    from memstore.ledger.exchange import load as importing
+
     try:
         with Path(path).open(encoding="utf-8", newline="\n", errors="surrogateescape") as file:
             return importing.read(ledger, file, skip=skip, index=lexical.add)
