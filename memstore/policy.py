@@ -12,6 +12,9 @@ from datetime import timedelta
 
 from memstore.model import Concern, Kind, Modality, Origin
 
+#: The keys of files that an agent keeps in the store begin so: they are there to be opened, not to be recited.
+FILE_KEYS = "memory-tool:"
+
 # --- authority: whose words they are (never what they say) -----------------------------------------------------
 
 _AUTHORITY = {

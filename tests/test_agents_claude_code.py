@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -124,6 +125,17 @@ class TestAStoryInTwoSessions:
         assert not re.search(r"\] We decided to use Redis", context)
         assert re.search(r"\[option, not decided[^\]]*\] We could refresh the TTL on each access\.", context)
         assert project.log() == ""
+
+    @pytest.mark.parametrize("next_event", ["UserPromptSubmit", "Stop", "SessionStart"])
+    def test_a_file_that_a_tool_wrote_makes_its_facts_suspect_by_the_next_hook(self, project, next_event):
+        source = project.root / "store.py"
+        source.write_text("def ttl():\n    return 30\n")
+        with project.store() as store:
+            fact = store.remember("Links live for 30 days, see store.py.", modality="observation")
+            source.write_text("def ttl():\n    return 60\n")
+            project.hook("PostToolUse", tool_name="Edit", tool_input={"file_path": str(source)}, tool_response={})
+            project.hook(next_event, prompt="And now?")
+            assert store.status(fact).value == "suspect"
 
     def test_what_changed_since_last_time_comes_before_what_stood(self, project):
         with project.store() as store:
@@ -289,6 +301,42 @@ def variants(base: dict[str, Any]) -> list[dict[str, Any]]:
         found.append({key: value for key, value in base.items() if key != name})
         found += [{**base, name: wrong} for wrong in WRONG]
     return found
+
+
+class TestItCostsLittle:
+    @pytest.mark.parametrize(
+        ("event", "unloaded"),
+        [
+            ("PostToolUse", {"sqlite3", "dataclasses", "memstore.store", "memstore.model", "click"}),
+            (
+                "SessionStart",
+                {"sqlite_utils", "click", "numpy", "memstore.recall.answer", "memstore.claude", "anthropic"},
+            ),
+            ("UserPromptSubmit", {"sqlite_utils", "click", "numpy", "memstore.claude", "memstore.capture.verbatim"}),
+        ],
+    )
+    def test_a_hook_loads_nothing_that_it_does_not_use(self, project, event, unloaded):
+        """Latency itself is measured by `python -m evals.benchmarks.hooks`; this is what keeps it so."""
+        project.say("s1", "user", "We use Redis.")
+        payload = {
+            "session_id": "s1",
+            "transcript_path": str(project.transcript("s1")),
+            "cwd": str(project.root),
+            "tool_name": "Edit",
+            "tool_input": {"file_path": str(project.root / "a.py")},
+            "prompt": "What about redis?",
+        }
+        code = f"import sys, memstore.cli as c; c.main(['hook', {event!r}]); print(*sys.modules, file=sys.stderr)"
+        process = subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(payload).encode(),
+            capture_output=True,
+            check=True,
+            cwd=project.root,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+        assert unloaded & set(process.stderr.decode().split()) == set()
+        assert project.log() == ""
 
 
 class TestItFailsOpen:

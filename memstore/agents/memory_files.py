@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from memstore.agents import views
 from memstore.errors import UsageError
-from memstore.markdown.view import FILE_KEYS as FILES
 from memstore.model import Event, Fact, Span, Status
+from memstore.policy import FILE_KEYS as FILES
 
 if TYPE_CHECKING:
     from memstore.store import MemoryStore

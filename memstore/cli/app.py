@@ -29,6 +29,7 @@ SECTIONS = {
         "show": "read",
         "why": "why",
         "history": "why",
+        "browse": "browse",
         "stats": "keep",
         "export": "keep",
     },

@@ -12,6 +12,7 @@ from memstore.cli.formats import Answer, output, record
 from memstore.cli.target import Target, moment
 from memstore.model import Event, Explanation, Fact, History, Provenance, Status
 
+_TOLD_OTHERWISE = {"confidence", "contributions", "evidence"}  # the evidence is in --json
 AROUND = 300  # characters of the turn shown on each side of the quote
 
 
@@ -87,7 +88,8 @@ def _standing(explanation: Explanation) -> list[str]:
         "status": explanation.status.value,
         "authority": f"{fact.origin.value} ({explanation.authority}), {binding}",
         "confidence": f"{explanation.confidence:.2f}",
-        **{name.replace("_", " "): value for name, value in reasons.items() if name != "confidence"},
+        "moved by": _moved(reasons.get("contributions")),
+        **{name.replace("_", " "): value for name, value in reasons.items() if name not in _TOLD_OTHERWISE},
         "measured as": reasons.get("confidence"),
         "recorded": fact.recorded_at.isoformat(),
         "valid from": fact.valid_from.isoformat(),
@@ -95,6 +97,13 @@ def _standing(explanation: Explanation) -> list[str]:
         "read by": ", ".join(sorted({p.extractor for p in fact.provenance})),
     }
     return [f"  {name:<21} {look.visible(str(value))}" for name, value in rows.items() if value not in (None, "")]
+
+
+def _moved(contributions: object) -> str:
+    """What raised the confidence and what lowered it, the strongest first; the numbers are log-odds."""
+    found = contributions.items() if isinstance(contributions, Mapping) else ()
+    ordered = sorted(found, key=lambda one: -abs(one[1]))
+    return ", ".join(f"{name.replace('_', ' ')} {weight:+.1f}" for name, weight in ordered)
 
 
 def _turn(event: Event, pointer: Provenance) -> str:

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,7 +109,7 @@ class Folder:
         if len(data) > FILE_BYTES:
             raise UsageError(f"{name} would be {len(data):,} bytes, more than {FILE_BYTES:,}: split it into topics")
         with self._parent(name, create=True) as (folder, leaf):
-            temporary = f".tmp-{uuid.uuid4().hex}"
+            temporary = f".tmp-{os.urandom(16).hex()}"
             try:
                 with open(os.open(temporary, _CREATE, 0o600, dir_fd=folder), "wb") as stream:
                     stream.write(data)
@@ -134,7 +133,7 @@ class Folder:
                 if expected is None:
                     os.unlink(leaf, dir_fd=folder)
                     return True
-                aside = f".tmp-{uuid.uuid4().hex}"
+                aside = f".tmp-{os.urandom(16).hex()}"
                 os.rename(leaf, aside, src_dir_fd=folder, dst_dir_fd=folder)
                 changed = self._content(folder, aside) != expected.encode("utf-8")
                 if changed:

@@ -24,8 +24,6 @@ from memstore.markdown.topic import DESCRIPTION_CHARACTERS as DESCRIPTION_LONGES
 from memstore.markdown.topic import NAME_CHARACTERS, Topic, parse, render
 from memstore.model import Fact, Kind, Problem, Status
 
-#: The keys of files that an agent keeps in the store: they are files already.
-FILE_KEYS = "memory-tool:"
 NOTE = ".memstore.json"
 TOPIC_BYTES = 4_000
 DESCRIPTION_CHARACTERS = 100

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memstore.coherence import doubt
-from memstore.coherence.confidence import confidence, gather, shown
 from memstore.errors import NotFound
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.standing import Standing, State, current, derive, status
@@ -116,6 +115,8 @@ def history(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> His
 
 def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
     """A fact with its source turns, its standing and what moved it."""
+    from memstore.coherence.confidence import confidence, gather, shown
+
     (fact,) = whole(db, [pk])
     row = facts.rows(db, [pk])[pk]
     standing = standing_of(db, {pk: row}, None)[pk]

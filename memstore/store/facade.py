@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from memstore.coherence import doubt
 from memstore.errors import UsageError
-from memstore.index import lexical, vector
+from memstore.index import lexical
 from memstore.ledger import events, facts, usage
 from memstore.ledger.connection import Ledger
 from memstore.model import (
@@ -342,6 +342,8 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
 
     def rebuild(self) -> None:
         """Throw the indexes away and make them again from the ledger."""
+        from memstore.index import vector
+
         with self.ledger.writing() as tx:
             had_vectors = vector.exists(tx.db)
             lexical.rebuild(tx)

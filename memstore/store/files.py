@@ -25,9 +25,9 @@ from memstore.ledger import copies, events
 from memstore.ledger.connection import Ledger
 from memstore.markdown.folder import Folder
 from memstore.markdown.statement import Piece, item, same_words, statement
-from memstore.markdown.view import FILE_KEYS, Page, View, read_note
+from memstore.markdown.view import Page, View, read_note
 from memstore.model import Conflict, Fact, Modality, Origin, Span, Status, Synced
-from memstore.policy import strength, weaker
+from memstore.policy import FILE_KEYS, strength, weaker
 from memstore.store import naming
 from memstore.store.held import mask
 

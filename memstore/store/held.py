@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from memstore.claude import Asking, Claude
 from memstore.ledger.connection import Ledger
 from memstore.ledger.times import to_micros
 from memstore.store import naming
 from memstore.store.booking import Bookings
+
+if TYPE_CHECKING:
+    from memstore.claude import Asking, Claude
 
 Scopes = str | Sequence[str] | None
 
@@ -43,6 +46,8 @@ class Held:
         """Claude with the bill going to a scope, if the store was given Claude. Never ask it inside a transaction."""
         if self.claude is None:
             return None
+        from memstore.claude import Asking
+
         return Asking(self.claude, partial(self._bookings.pay, self._scope(scope)), self.ledger.clock)
 
 

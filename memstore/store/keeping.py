@@ -1,4 +1,7 @@
-"""Looking after the file: forgetting, verifying, copies, counts."""
+"""Looking after the file: forgetting, verifying, copies, counts.
+
+Each imports what it alone needs when it is called: opening a store, which every hook does, waits for none of it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from typing import Any
 
 from memstore.coherence import doubt
 from memstore.errors import CorruptStore, UsageError
-from memstore.index import lexical, vector
-from memstore.ledger import copies, events, facts, forgetting
+from memstore.index import lexical
+from memstore.ledger import copies, events, facts
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.standing import State, status
 from memstore.ledger.times import to_micros
@@ -36,6 +39,7 @@ def forget(
     listed = [what] if isinstance(what, (Fact, Recollection, Event, str)) else list(what)
     if sum((bool(listed), session is not None, everything)) != 1:
         raise UsageError("name what to forget: facts or events, or session=, or everything=True for the whole scope")
+    from memstore.ledger import forgetting
     from memstore.store.files import kept_files
 
     with kept_files(ledger) as kept, ledger.writing() as tx:

@@ -9,7 +9,6 @@ from memstore.errors import UsageError
 from memstore.ledger import events
 from memstore.model import Modality, Recollection
 from memstore.recall import render
-from memstore.recall.answer import Question, answer
 from memstore.recall.tokens import Counter
 from memstore.store import naming
 from memstore.store.held import Scopes
@@ -63,6 +62,8 @@ class Recalling(Tending):
         modalities = frozenset(naming.choice(Modality, one, "modality") for one in wanted)
 
         meant = self._meanings.of(self.ledger, query) if mode == "hybrid" else None
+
+        from memstore.recall.answer import Question, answer  # who only writes does not wait for it
 
         def ask() -> list[Recollection]:
             with self.ledger.reading() as db, self._meanings.compared(db, meant) as meaning:

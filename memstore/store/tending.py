@@ -10,7 +10,6 @@ from threading import Event as Stop
 from typing import TYPE_CHECKING
 
 from memstore.coherence import doubt
-from memstore.coherence.confidence import Evidence, confidence, shown
 from memstore.errors import AnchorRefused, MissingExtra, NotFound, ReadOnlyStore, StoreBusy, UsageError
 from memstore.ledger import anchors, events, facts
 from memstore.ledger.anchors import Tie
@@ -218,6 +217,7 @@ def _marked(told: Recollection, found: Sequence[Finding], unseen: Sequence[Tie])
     """A recollection that says what its files say."""
     if not found and not unseen:
         return told
+    from memstore.coherence.confidence import Evidence, confidence, shown
     from memstore.coherence.ties import target
 
     states = {str(target(one.tie)): one.verdict.state.value for one in found}

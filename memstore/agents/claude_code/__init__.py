@@ -4,6 +4,7 @@ plugin/   what Claude Code reads: its hooks, each a shim to `memstore hook <even
 install   puts those into a project's or a user's settings and takes them out again, touching nothing else
 run       one hook, from its input to its output; whatever happens, the agent goes on
 payload   the input of a hook, which may be anything
-events    what each event does
+tool      what the event after every tool notes, without opening a store
+events    what every other event does
 session   what a hook needs to know from the hooks before it
 """

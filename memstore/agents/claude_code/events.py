@@ -10,29 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memstore import settings
 from memstore.agents import views
-from memstore.agents.claude_code.payload import PATH_CHARACTERS, Payload
+from memstore.agents.claude_code.payload import Payload
 from memstore.agents.claude_code.session import Session
-from memstore.claude import asked_for
+from memstore.agents.claude_code.tool import TOOL_CHARACTERS, hold
 from memstore.errors import MemstoreError
 from memstore.markdown import keywords
-from memstore.markdown.view import FILE_KEYS
 from memstore.model import Fact, Modality, Recollection, Status
+from memstore.policy import FILE_KEYS
 from memstore.recall import render
 from memstore.store import MemoryStore
+
+if TYPE_CHECKING:
+    from memstore.claude import Claude
 
 START_TOKENS = 1_000
 PROMPT_TOKENS = 250
 PROMPT_FACTS = 4
 CONFIDENCE = 0.5
-TOOL_CHARACTERS = 16_000
 CHECK_SECONDS = 0.05
 NEWEST = 40
 
-_WRITES_FILES = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 Output = dict[str, Any] | None
 
 
@@ -42,9 +43,28 @@ def answer(event: str, payload: Payload, path: Path) -> Output:
     if handler is None:
         return None
     cwd = payload.directory("cwd")
-    claude = asked_for()
+    claude = _claude()
     with MemoryStore(path, scope=scope(path, cwd), root=_root(path, cwd), claude=claude, create=False) as store:
-        return handler(store, payload, Session(path, payload.name("session_id", "claude-code")))
+        session = Session(path, payload.name("session_id", "claude-code"))
+        _look_again(store, session)
+        return handler(store, payload, session)
+
+
+def _claude() -> Claude | None:
+    """Claude, where the user asked for it; where not, nothing that speaks to it is even loaded."""
+    if settings.claude_model() is None:
+        return None
+    from memstore.claude import asked_for
+
+    return asked_for()
+
+
+def _look_again(store: MemoryStore, session: Session) -> None:
+    """What is tied to a file that a tool wrote since the last hook becomes suspect, if it is another file now."""
+    written = session.released("wrote")
+    anchored = set(store.anchored_files()) if written else set()
+    for path in sorted({Path(one).resolve() for one in written if isinstance(one, str)} & anchored):
+        store.file_changed(path)
 
 
 def scope(store: Path, cwd: Path | None) -> str:
@@ -131,7 +151,7 @@ def prompt(store: MemoryStore, payload: Payload, session: Session) -> Output:
     if not text.strip():
         return None
     if payload.transcript("transcript_path") is None:
-        _hold(store, session, "user", text, payload.name("prompt_id"))
+        hold(session, "user", text, payload.name("prompt_id"))
     wanted = set(keywords.words(text))
     in_view = session.shown()
     found = [
@@ -163,21 +183,6 @@ def _bears_on(wanted: set[str], found: Recollection) -> bool:
     return len(wanted & held) >= min(2, max(1, len(wanted) // 2))
 
 
-def tool(store: MemoryStore, payload: Payload, session: Session) -> Output:
-    """A tool ran: what is tied to a file that it wrote is looked at again."""
-    name = payload.name("tool_name")
-    written = payload.mapping("tool_input").get("file_path")
-    if name in _WRITES_FILES and isinstance(written, str) and "\0" not in written and len(written) < PATH_CHARACTERS:
-        path = Path(written).resolve()
-        if path in store.anchored_files():  # looking costs more than asking whether there is anything to look for
-            store.file_changed(path)
-    if payload.transcript("transcript_path") is None:
-        said = payload.fields.get("tool_response")
-        if isinstance(said, str) and said.strip():
-            _hold(store, session, "tool", payload.text("tool_response")[:TOOL_CHARACTERS], payload.name("tool_use_id"))
-    return None
-
-
 def file_changed(store: MemoryStore, payload: Payload, session: Session) -> Output:
     """A watched file changed, appeared or went: the facts that are tied to it become suspect, or are believed again."""
     path = payload.file("file_path")
@@ -193,7 +198,7 @@ def stop(store: MemoryStore, payload: Payload, session: Session) -> Output:
         transcript = payload.transcript(name)
         if transcript is not None:
             sessions |= _take_in(store, session, transcript)
-    held = session.release()
+    held = [turn for turn in session.released("held") if isinstance(turn, dict)]
     own = payload.name("session_id", "claude-code")
     if payload.transcript("transcript_path") is None:
         last = payload.text("last_assistant_message")
@@ -246,12 +251,6 @@ def _take_in(store: MemoryStore, session: Session, transcript: Path) -> set[str]
     return sessions
 
 
-def _hold(store: MemoryStore, session: Session, role: str, text: str, ref: str) -> None:
-    from memstore.capture.secrets import mask
-
-    session.hold({"role": role, "text": mask(text).text, "ref": ref})
-
-
 def _key(found: Recollection) -> str:
     """What the agent has in view: a fact with its standing. When its standing changes it is worth saying again."""
     return f"{found.fact_id}:{found.status.value}"
@@ -260,7 +259,6 @@ def _key(found: Recollection) -> str:
 HANDLERS: dict[str, Callable[[MemoryStore, Payload, Session], Output]] = {
     "SessionStart": session_start,
     "UserPromptSubmit": prompt,
-    "PostToolUse": tool,
     "FileChanged": file_changed,
     "Stop": stop,
     "SubagentStop": stop,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,14 @@ NAME_CHARACTERS = 200
 PATH_CHARACTERS = 4096
 
 
-@dataclass(frozen=True, slots=True)
 class Payload:
     """What a hook was told. `problem` says why nothing could be read, if so."""
 
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    problem: str = ""
+    __slots__ = ("fields", "problem")  # no dataclass: those take longer to import than most hooks take to run
+
+    def __init__(self, fields: Mapping[str, Any] | None = None, problem: str = "") -> None:
+        self.fields = fields or {}
+        self.problem = problem
 
     @classmethod
     def parse(cls, data: bytes) -> Payload:

@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -37,6 +36,12 @@ def run(event: str, stdin: BinaryIO, stdout: TextIO, *, db: str | None = None) -
             return
         if payload.problem:
             _log(where, event, payload.problem)
+            return
+        if event == "PostToolUse":
+            from memstore.agents.claude_code.session import Session
+            from memstore.agents.claude_code.tool import note
+
+            note(payload, Session(where, payload.name("session_id", "claude-code")))
             return
         from memstore.agents.claude_code.events import answer
 
@@ -65,6 +70,8 @@ def _give_up(event: str, limit: float, db: str | None) -> None:
 
 def _log(store: Path | None, event: str, message: str) -> None:
     """One line beside the store; the log starts anew when it has grown long. Without a store there is nowhere."""
+    from datetime import UTC, datetime
+
     with suppress(OSError, ValueError):
         if store is None or not store.is_file():
             return

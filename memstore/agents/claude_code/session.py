@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memstore.errors import MemstoreError
 from memstore.markdown.folder import Folder
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 KEPT_DAYS = 30
 SHOWN = 500
@@ -57,16 +59,17 @@ class Session:
         """Keep a turn (secrets masked by the caller) until it is known whether a transcript has it."""
         self._change(lambda state: state.setdefault("held", []).append(turn))
 
-    def release(self) -> list[dict[str, str]]:
-        """The turns held, which are then no longer held here."""
-        held: list[dict[str, str]] = []
+    def wrote(self, path: str) -> None:
+        """Note that a tool wrote a file."""
+        if path not in self._read().get("wrote", []):
+            self._change(lambda state: state.setdefault("wrote", []).append(path))
 
-        def change(state: dict[str, Any]) -> None:
-            held.extend(turn for turn in state.pop("held", []) if isinstance(turn, dict))
-
-        if self._read().get("held"):
-            self._change(change)
-        return held
+    def released(self, what: str) -> list[Any]:
+        """The turns "held", or the files a tool "wrote": from now on they are the caller's."""
+        found: list[Any] = []
+        if self._read().get(what):
+            self._change(lambda state: found.extend(state.pop(what, [])))
+        return found
 
     def began(self, at: datetime) -> datetime | None:
         """Note that a session began; when the one before it did."""
@@ -77,6 +80,8 @@ class Session:
             state["began"] = at.isoformat()
 
         self._change(change, "last.json")
+        from datetime import datetime
+
         with suppress(ValueError, IndexError):
             found = datetime.fromisoformat(before[0])
             return found if found.tzinfo else None
