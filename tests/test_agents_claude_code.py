@@ -159,6 +159,27 @@ class TestAStoryInTwoSessions:
         project.hook("PreCompact", trigger="auto")
         assert project.context("UserPromptSubmit", prompt="So, refresh the TTL or not?") != ""
 
+    def test_what_the_user_said_is_brought_up_doubted_aged_or_disputed_and_says_so(self, project):
+        with project.store() as store:
+            ago = datetime.now(UTC) - timedelta(days=20)
+            store.remember("We could shard the Redis cache.", modality="option_considered", at=ago)
+            doubted = store.remember("The Redis cache is in src/cache.py.", modality="observation")
+            store.flag(doubted, reason="the file is gone")
+            decided = store.remember("The Redis cache is a single node.", modality="decision")
+            other = store.remember("The Redis cache is a cluster.", modality="decision", origin="document")
+            store.supersede(decided, other, reason="says a file")  # refused, and on record
+        told = project.context("UserPromptSubmit", prompt="How is the Redis cache laid out?")
+        assert "[option, not decided" in told
+        assert "SUSPECT" in told
+        assert "[DECIDED" in told
+        assert "single node" in told
+
+    def test_what_others_said_once_is_not_brought_up_unasked(self, project):
+        with project.store() as store:
+            for origin in ("assistant", "document", "tool"):
+                store.remember(f"The Redis cache is warm, says the {origin}.", modality="observation", origin=origin)
+        assert project.context("UserPromptSubmit", prompt="Is the Redis cache warm?") == ""
+
     def test_the_contexts_keep_their_budgets_and_are_booked(self, project):
         with project.store() as store:
             for number in range(120):

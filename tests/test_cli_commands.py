@@ -197,6 +197,16 @@ class TestSaying:
     def test_without_a_modality_the_words_are_tagged_and_a_hedge_stays_a_hedge(self, cli):
         assert cli.json("add", "We could refresh the TTL on each access.")["modality"] != "decision"
 
+    def test_without_a_modality_the_fact_is_as_sure_as_the_tagger_was_and_says_of_which_words(self, cli):
+        fact = cli.json("add", "We could refresh the TTL on each access.")
+        (tag,) = cli.json("tag", "We could refresh the TTL on each access.")
+        assert fact["modality"] == tag["modality"]
+        assert fact["probability"] == pytest.approx(tag["probability"], abs=0.001)
+        assert 0.5 < fact["probability"] < 1
+        assert "could" in fact["context"]["cues"]
+        assert re.search(r"modality +option considered, \d\d% sure, for: .*could", cli("why", fact["id"]))
+        assert cli.json("add", "We use Redis.", "--modality", "decision")["probability"] == 1
+
     def test_recording_then_capturing_makes_facts_and_again_makes_none(self, cli):
         cli("record", "We decided to use Redis. We could refresh the TTL.", "--session", "s1")
         assert cli.json("capture")["facts"] == 2

@@ -86,6 +86,7 @@ def _standing(explanation: Explanation) -> list[str]:
     binding = "binding" if explanation.binding else "not binding"
     rows = {
         "status": explanation.status.value,
+        "modality": _read_as(fact),
         "authority": f"{fact.origin.value} ({explanation.authority}), {binding}",
         "confidence": f"{explanation.confidence:.2f}",
         "moved by": _moved(reasons.get("contributions")),
@@ -97,6 +98,13 @@ def _standing(explanation: Explanation) -> list[str]:
         "read by": ", ".join(sorted({p.extractor for p in fact.provenance})),
     }
     return [f"  {name:<21} {look.visible(str(value))}" for name, value in rows.items() if value not in (None, "")]
+
+
+def _read_as(fact: Fact) -> str:
+    """What the words were taken for, how surely, and by which of them, where somebody noted that."""
+    cues = fact.context.get("cues")
+    sure = f"{fact.modality.value.replace('_', ' ')}, {fact.probability:.0%} sure"
+    return f"{sure}, for: {cues}" if cues else sure
 
 
 def _moved(contributions: object) -> str:

@@ -65,7 +65,7 @@ def add(
     if ttl is not None:
         options["ttl"] = None if ttl == "never" else ttl
     store = target.open(create=True)
-    return _remembered([store.remember(text, modality=_modality(text, modality), **options)])
+    return _remembered([store.remember(text, modality=_modality(modality), **options)])
 
 
 @click.command(short_help="Keep a turn word for word.")
@@ -156,7 +156,7 @@ def supersede(target: Target, old: str, text: str, reason: str, modality: str | 
     """Replace the fact OLD (id or key) by TEXT. Both are kept; only the new one is current."""
     replaced = target.fact(old)
     store = target.open()
-    new = store.remember(text, modality=_modality(text, modality), kind=replaced.kind, origin=origin)
+    new = store.remember(text, modality=_modality(modality), kind=replaced.kind, origin=origin)
     return _changed(store.supersede(replaced, new, reason=reason))
 
 
@@ -212,12 +212,8 @@ def tag(text: str) -> Answer:
     return Answer(rows, human)
 
 
-def _modality(text: str, named: str | None) -> Modality:
-    if named:
-        return modality_of(named)
-    from memstore.capture.tagger import default_tagger
-
-    return default_tagger().tag([text])[0].modality
+def _modality(named: str | None) -> str | None:
+    return modality_of(named).value if named else None
 
 
 def _remembered(facts: Sequence[Fact]) -> Answer:

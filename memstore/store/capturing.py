@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memstore.claude import Asking
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Draft
@@ -22,6 +21,7 @@ from memstore.store.writing import add, tie, ttl_micros
 
 if TYPE_CHECKING:
     from memstore.capture.extract import Claim, Extraction, Extractor
+    from memstore.claude import Asking
     from memstore.coherence.snapshot import Snapshot
 
 _BATCH = 200

@@ -164,7 +164,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         self,
         text: str,
         *,
-        modality: str,
+        modality: str | None = None,
         kind: str = "project",
         source: SourceLike | Iterable[SourceLike] | None = None,
         origin: str | None = None,
@@ -180,6 +180,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
     ) -> Fact:
         """Hold a statement as a fact. Without a `source`, its own text is recorded as the event it came from.
 
+        modality  what the words claim to be; read off them by the tagger unless given, with how sure it is
         origin    whose words they are: "user" without a source; with one, its own origin (the least, of several)
         key       an exact name; of two facts under it the one said later (`at`) replaces the other, whichever was
                   recorded first. Where policy forbids that (a weaker word, or a lower authority) both stay, and the
@@ -193,7 +194,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         from memstore.capture.secrets import mask
 
         text = mask(naming.words(text)).text
-        said = naming.choice(Modality, modality, "modality")
+        said, probability, cues = writing.modality_of(text, modality)
         about = naming.choice(Kind, kind, "kind")
         lifetime = self.lifetimes.of(text, said, about) if isinstance(ttl, _Default) else ttl
         seen_at, seen = self._see(text, anchors)
@@ -202,6 +203,8 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
                 tx,
                 text=text,
                 modality=said,
+                probability=probability,
+                context={"cues": cues} if cues else {},
                 kind=about,
                 source=source,
                 origin=origin,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,11 +45,23 @@ def origin_for(role: str, origin: str | None) -> Origin:
     return naming.choice(Origin, origin, "origin")
 
 
+def modality_of(text: str, named: str | None) -> tuple[Modality, float, str]:
+    """What a text claims to be, how sure that is, and the words that spoke for it: named, or read by the tagger."""
+    if named is not None:
+        return naming.choice(Modality, named, "modality"), 1.0, ""
+    from memstore.capture.tagger import default_tagger
+
+    (tag,) = default_tagger().tag([text])
+    return tag.modality, tag.probability, ", ".join(tag.why)
+
+
 def remember(
     tx: Transaction,
     *,
     text: str,
     modality: Modality,
+    probability: float,
+    context: Mapping[str, str],
     kind: Kind,
     source: naming.SourceLike | Iterable[naming.SourceLike] | None,
     origin: str | None,
@@ -97,9 +109,10 @@ def remember(
         valid_from=valid_from,
         valid_to=valid_to,
         ttl=ttl,
-        probability=1.0,
+        probability=probability,
         spans=spans,
         extractor=BY_HAND,
+        context=context,
     )
     premises = naming.fact_pks(tx.db, depends_on, [scope]) if depends_on else []
     fact = add(tx, draft)

@@ -20,7 +20,7 @@ from memstore.agents.claude_code.tool import TOOL_CHARACTERS, hold
 from memstore.errors import MemstoreError
 from memstore.markdown import keywords
 from memstore.model import Fact, Modality, Recollection, Status
-from memstore.policy import FILE_KEYS
+from memstore.policy import BINDING_AUTHORITY, FILE_KEYS
 from memstore.recall import render
 from memstore.store import MemoryStore
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 START_TOKENS = 1_000
 PROMPT_TOKENS = 250
 PROMPT_FACTS = 4
-CONFIDENCE = 0.5
+CONFIDENCE = 0.5  # what others than the user said is brought up unasked only where it is likelier right than not
 CHECK_SECONDS = 0.05
 NEWEST = 40
 
@@ -156,8 +156,8 @@ def prompt(store: MemoryStore, payload: Payload, session: Session) -> Output:
     in_view = session.shown()
     found = [
         one
-        for one in store.recall(text[:TOOL_CHARACTERS], k=PROMPT_FACTS * 3, purpose=None)
-        if one.confidence >= CONFIDENCE and _key(one) not in in_view and _bears_on(wanted, one)
+        for one in store.recall(text[:TOOL_CHARACTERS], k=PROMPT_FACTS * 3, current_only=True, purpose=None)
+        if _may_be_brought_up(one) and _key(one) not in in_view and _bears_on(wanted, one)
     ]
     lines: list[str] = []
     left = PROMPT_TOKENS - store.counter.count(views.fenced([]))
@@ -175,6 +175,16 @@ def prompt(store: MemoryStore, payload: Payload, session: Session) -> Output:
     context = views.fenced(lines)
     views.book(store, "retrieve", context)
     return {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": context}}
+
+
+def _may_be_brought_up(found: Recollection) -> bool:
+    """Whether to say it to somebody who did not ask.
+
+    Confidence is how likely a statement is right *and current*. What the user said is always of interest, doubted or
+    aged: its line says so, and nobody else's objection can keep it back. What an assistant, a document or a tool said
+    once is right and current one time in ten, and has to be borne out first.
+    """
+    return found.authority >= BINDING_AUTHORITY or found.confidence >= CONFIDENCE
 
 
 def _bears_on(wanted: set[str], found: Recollection) -> bool:
