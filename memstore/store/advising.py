@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from memstore.claude import Asking
 from memstore.model import Advice, Remedy, ReviewItem
+
+if TYPE_CHECKING:
+    from memstore.claude import Asking
 
 CERTAIN = 0.9
 """What is less sure than this is only ever shown."""

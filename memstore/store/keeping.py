@@ -76,6 +76,8 @@ def forget(
 
 def finish_forgetting(ledger: Ledger) -> list[Certificate]:
     """Try again what could not be erased at once; the certificates that still have to wait."""
+    from memstore.ledger import forgetting
+
     if not ledger.read_only:
         ledger.finish_erasures()
     with ledger.reading() as db:
