@@ -2,4 +2,5 @@
 
 python -m evals.benchmarks.ledger --facts 1000000
 python -m evals.benchmarks.hooks
+python -m evals.benchmarks.sessions
 """

@@ -55,13 +55,13 @@ def store_of(root: Path, count: int) -> Path:
 def timed(command: list[str], data: bytes, root: Path) -> tuple[float, float]:
     """(wall, CPU) milliseconds of one process."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, input=data, stdout=subprocess.DEVNULL, check=True, cwd=root, env=_environment())
+    subprocess.run(command, input=data, stdout=subprocess.DEVNULL, check=True, cwd=root, env=environment())
     wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall * 1000, cpu * 1000
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process finds memstore; so must the hooks, wherever they run."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 

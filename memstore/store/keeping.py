@@ -98,6 +98,7 @@ def open_index(ledger: Ledger) -> None:
 
 def verify(ledger: Ledger) -> list[Problem]:
     from memstore.coherence import verify as verification
+    from memstore.index import vector
 
     try:
         with ledger.reading() as db:
