@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -173,6 +176,24 @@ class TestOneAnswer:
         memory.close()
         with MemoryStore(memory.ledger.path, clock=lambda: NOW) as again:
             assert [told(again, query) for query in QUESTIONS] == before
+
+    def test_the_answer_does_not_depend_on_how_a_process_hashes_words(self, memory: MemoryStore) -> None:
+        script = (
+            "import sys; from datetime import datetime; from memstore import MemoryStore;"
+            "m = MemoryStore(sys.argv[1]); now = datetime.fromisoformat(sys.argv[2]);"
+            "print([[(r.fact_id, r.score) for r in m.recall(q, now=now, purpose=None)] for q in sys.argv[3:]])"
+        )
+        told_ = {
+            subprocess.run(
+                [sys.executable, "-c", script, str(memory.ledger.path), NOW.isoformat(), *QUESTIONS],
+                env={"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+        assert told_ == {str([[(id_, score) for id_, _, score in told(memory, q)] for q in QUESTIONS]) + "\n"}
 
     @settings(max_examples=40, deadline=None)
     @given(query=st.text(max_size=80))
