@@ -23,7 +23,7 @@ def modality_of(word: str) -> Modality:
 @text_argument("query")
 @click.option("-k", type=click.IntRange(1, 1000), default=5, show_default=True, help="At most so many.")
 @click.option("--budget", type=click.IntRange(1), help="At most so many tokens, by the store's counter.")
-@click.option("--mode", type=click.Choice(["exact", "hybrid"]), default="exact", show_default=True)
+@click.option("--mode", type=click.Choice(["exact", "hybrid", "select"]), default="exact", show_default=True)
 @click.option("--modality", "modalities", type=MODALITIES, multiple=True, help="Only these; may be repeated.")
 @click.option("--current", is_flag=True, help="Leave out what has expired.")
 @click.option("--history", is_flag=True, help="Bring back superseded and retracted facts too, marked.")

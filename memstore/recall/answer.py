@@ -77,7 +77,7 @@ def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None =
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
     for begin in range(0, len(chosen), _PAGE):
         chosen[begin : begin + _PAGE] = sorted(chosen[begin : begin + _PAGE], key=lambda c: not current(c.status))
-    return _fit(_tell(db, question, chosen), question)
+    return fit(_tell(db, question, chosen), question.budget)
 
 
 def _candidates(
@@ -275,11 +275,11 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
     return told
 
 
-def _fit(told: Sequence[Recollection], question: Question) -> list[Recollection]:
+def fit(told: Sequence[Recollection], budget: int | None) -> list[Recollection]:
     """Whole recollections that fit, in order; one that is too long does not keep shorter ones out."""
-    if question.budget is None:
+    if budget is None:
         return list(told)
-    left = question.budget
+    left = budget
     kept = []
     for recollection in told:
         if recollection.tokens <= left:

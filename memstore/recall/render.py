@@ -31,13 +31,13 @@ def line(recollection: Recollection) -> str:
         standing.append("OUT OF DATE")
     elif r.status is not Status.LIVE:
         standing.append(r.status.value.upper())
-    words = _harmless(r.text)
+    words = harmless(r.text)
     if authority(r.origin) < 1:
         source = r.provenance[0].ref or r.provenance[0].session if r.provenance else r.origin.value
-        words = f"according to {r.origin} {_harmless(source)}, not binding: «{words}»"
+        words = f"according to {r.origin} {harmless(source)}, not binding: «{words}»"
     elif not r.binding:
         standing.append(r.origin.value)
-    replaced = "".join(f" (replaces: «{_harmless(text)}»)" for text in r.replaces)
+    replaced = "".join(f" (replaces: «{harmless(text)}»)" for text in r.replaces)
     return f"[{' · '.join(standing)}] {words}{replaced}"
 
 
@@ -48,6 +48,6 @@ def block(recollections: Sequence[Recollection]) -> str:
     return "\n".join([OPEN, *(line(r) for r in recollections), CLOSE])
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Text that cannot close a fence, open a tag or start a line of its own."""
     return " ".join(text.split()).replace("<", "‹").replace(">", "›")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from memstore.errors import UsageError
 from memstore.ledger import events
@@ -15,7 +17,7 @@ from memstore.store.held import Scopes
 from memstore.store.meaning import Meanings
 from memstore.store.tending import Tending
 
-MODES = ("exact", "hybrid")
+MODES = ("exact", "hybrid", "select")
 
 
 class Recalling(Tending):
@@ -43,7 +45,9 @@ class Recalling(Tending):
         """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
 
         k, budget      at most so many recollections, and so many tokens by the store's counter
-        mode           "exact" (words and keys; no model is loaded) or "hybrid" (and vectors: see `embed`)
+        mode           "exact" (words and keys; no model is loaded), "hybrid" (and vectors: see `embed`), or "select"
+                       (of what words find, Claude picks at most five; without a usable answer it is exact, and `why`
+                       says so). Select needs a store with `claude`
         now            the moment asked about (the clock's unless given): lifetimes are judged against it
         as_of          answer from what the store held then; `now` is then that moment unless given
         valid_at       keep what was true in the world at that moment
@@ -65,7 +69,7 @@ class Recalling(Tending):
 
         from memstore.recall.answer import Question, answer  # who only writes does not wait for it
 
-        def ask() -> list[Recollection]:
+        def ask(k: int = k, budget: int | None = budget) -> list[Recollection]:
             with self.ledger.reading() as db, self._meanings.compared(db, meant) as meaning:
                 return answer(
                     db,
@@ -85,10 +89,32 @@ class Recalling(Tending):
                     meaning,
                 )
 
+        if mode == "select":
+            ask = partial(self._select, query, k, budget, ask)
         found = self._fresh(ask) if then is None else ask()
         if purpose is not None:
             self._bookings.add(self.scope, purpose, self.counter.name, sum(r.tokens for r in found), moment)
         return found
+
+    def _select(
+        self, query: str, k: int, budget: int | None, ask: Callable[..., list[Recollection]]
+    ) -> list[Recollection]:
+        """What Claude picks of what words find; what they find, if there is no usable answer."""
+        from memstore.recall import select
+        from memstore.recall.answer import fit
+
+        asking = self._asking()
+        if asking is None:
+            raise UsageError("mode 'select' asks Claude: open the store with MemoryStore(…, claude=Claude())")
+        if self.ledger.in_transaction:
+            raise UsageError("mode 'select' asks Claude, which may take a minute: not inside a transaction")
+        offered = ask(select.OFFERED, None)
+        if not offered:
+            return []
+        choice = select.choose(asking, query, offered)
+        chosen = ask(k, budget) if choice.chosen is None else fit([offered[n] for n in choice.chosen][:k], budget)
+        told = choice.told if choice.chosen is not None else {**choice.told, "instead": "exact"}
+        return [replace(one, why={**one.why, "select": told}) for one in chosen]
 
     def context(
         self,
