@@ -156,6 +156,12 @@ class TestTheFilesAreAView:
         assert store.status(fact) is Status.LIVE
         assert len(store.facts()) == 1
 
+    def test_a_dry_run_into_a_folder_that_is_not_there_does_not_make_it(self, store, folder):
+        store.remember("We use Redis.", modality="decision")
+        told = store.sync(folder, dry_run=True)
+        assert (told.shown, len(told.written)) == (1, 2)
+        assert not folder.exists()
+
     def test_a_link_in_the_folder_is_left_alone(self, store, folder, tmp_path):
         store.remember("We use Redis.", modality="decision")
         store.sync(folder)

@@ -126,6 +126,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         code = cli.main(words, prog_name="memstore", standalone_mode=False, color=color)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    except click.MissingParameter as error:
+        called = error.ctx.command_path if error.ctx else "memstore"
+        return _complain(f"{error.format_message()} See  {called} --help", error.exit_code)
     except click.ClickException as error:
         return _complain(error.format_message(), error.exit_code)
     except UsageError as error:

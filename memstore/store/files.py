@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +48,8 @@ def sync(store: MemoryStore, folder: str | os.PathLike[str], origin: str, dry_ru
     if by in (Origin.TOOL, Origin.SYSTEM):
         raise UsageError(f"the words in a file are not the {by}'s: say document, assistant or user")
     place = Folder(Path(folder))
-    if dry_run and not place.root.exists():
-        return Synced(str(place.root), (), (), (), (), (), (), len(_current(store, scope)))
     work = _Work(store, place, scope, by)
-    with place.locked():
+    with nullcontext() if dry_run and not place.root.exists() else place.locked():
         for _ in range(TRIES):
             done = work.once(dry_run)
             if done is not None:

@@ -6,6 +6,7 @@ safe at any instant, because the store survives being killed.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -25,6 +26,8 @@ SECONDS_WHILE_AN_AGENT_WAITS = 5.0
 def run(event: str, stdin: BinaryIO, stdout: TextIO, *, db: str | None = None) -> None:
     """Do what the event asks for and write its output, if it has one. Never raises."""
     limit = SECONDS.get(event, SECONDS_WHILE_AN_AGENT_WAITS)
+    if event in SECONDS:
+        gc.enable()  # it reads transcripts of any length
     watchdog = threading.Timer(limit, _give_up, (event, limit, db))
     watchdog.daemon = True
     watchdog.start()
