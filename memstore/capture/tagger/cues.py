@@ -11,11 +11,13 @@ itself. Pure Python, no model, no state.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
+from re import _parser  # type: ignore[attr-defined]  # no public way to see what a pattern is made of
 from string import ascii_lowercase, ascii_uppercase
+from typing import Any
 
 #: Longer text is judged by its beginning and its end, where main clauses stand.
 MAX_CHARS = 1200
@@ -49,6 +51,42 @@ _CLAUSE, _CONDITION, _DEPENDENT, _REPORTED = (
 #: and with straight apostrophes.
 _CASED = {name: pattern for name, pattern in PATTERNS.items() if name.endswith("!")}
 _LOWER = str.maketrans(ascii_uppercase + "’", ascii_lowercase + "'")
+
+
+def _needed(parsed: Iterable[Any]) -> tuple[str, ...]:
+    """Strings of which every match of a parsed pattern holds at least one; () where nothing can be said."""
+    best: tuple[str, ...] = ()
+    run = ""
+    for operation, argument in [*parsed, (None, None)]:
+        if operation is _parser.LITERAL:
+            run += chr(argument)
+            continue
+        found: tuple[str, ...] = (run,) if run else ()
+        run = ""
+        if operation is _parser.BRANCH:
+            each = [_needed(branch) for branch in argument[1]]
+            if all(each):
+                strings = {string for needed in each for string in needed}
+                shortest = tuple(s for s in strings if not any(o in s for o in strings if o != s))
+                found = max(found, shortest, key=_selective)
+        elif operation is _parser.SUBPATTERN or (operation is _parser.MAX_REPEAT and argument[0] > 0):
+            found = max(found, _needed(argument[-1]), key=_selective)
+        best = max(best, found, key=_selective)
+    return best
+
+
+def _selective(needed: tuple[str, ...]) -> int:
+    """How much a search for these strings rules out: the shortest of them counts."""
+    return min(map(len, needed), default=0)
+
+
+#: Most patterns are not in most sentences, and looking for a plain string is twenty times faster than searching for
+#: a pattern: the strings that a pattern cannot do without, where they are telling enough to be looked for first.
+_NEEDED = {
+    name: needed if _selective(needed) > 1 else ()
+    for name, pattern in PATTERNS.items()
+    for needed in [() if name in _CASED else _needed(_parser.parse(pattern.pattern))]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +147,13 @@ def find_cues(text: str) -> list[Cue]:
     lower = text.translate(_LOWER)
     found: list[Cue] = []
     for name, pattern in PATTERNS.items():
+        needed = _NEEDED[name]
+        if needed:
+            for string in needed:  # a plain loop: this is where the time goes
+                if string in lower:
+                    break
+            else:
+                continue
         cased = name in _CASED
         match = pattern.search(text if cased else lower)
         seen: set[str] = set()

@@ -1,8 +1,7 @@
 """The tagger everyone gets: the shipped network over words and cues, calibrated, explained by cues.
 
-Probabilities are the network's softmax at the temperature that fitted held-out sentences. A decision is
-said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how few), and
-never of a sentence that ends by saying that nothing is decided: negation is what small networks see worst.
+A decision is said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how
+few), and never of a sentence that ends by saying that nothing is decided: negation is what small networks see worst.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-
-import numpy as np
 
 from memstore.capture.tagger.cue_tagger import MODALITIES, CueTagger, choose, features
 from memstore.capture.tagger.cues import clip, find_cues, left_open
@@ -31,7 +28,6 @@ class NetworkTagger:
         self._network = Network(model)
         settings = self._network.settings
         self.version: str = settings["version"]
-        self._temperature: float = settings["temperature"]
         self._threshold: float = settings["decision_threshold"]
 
     def tag(self, texts: Sequence[str]) -> list[Tag]:
@@ -40,9 +36,7 @@ class NetworkTagger:
         judged = [clip(text) for text in texts]
         cues = [find_cues(text) for text in judged]
         names = [features(text, found) for text, found in zip(judged, cues, strict=True)]
-        scores = self._network.logits(judged, names) / self._temperature
-        scores = np.exp(scores - scores.max(1, keepdims=True))
-        probabilities = (scores / scores.sum(1, keepdims=True)).tolist()
+        probabilities = self._network.probabilities(judged, names).tolist()
         tags = []
         for text, found, row in zip(judged, cues, probabilities, strict=True):
             modality = choose(row, _NEVER if left_open(text, found) else self._threshold)

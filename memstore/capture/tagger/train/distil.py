@@ -16,6 +16,8 @@ from torch.nn import functional
 from memstore.capture.tagger.train.student import Student
 from memstore.capture.tagger.wordpiece import WordPiece
 
+_ROUND = 150
+
 
 def kept_pieces(vocabulary: Sequence[str], rows: Sequence[Sequence[int]]) -> list[int]:
     """Ids of the teacher's pieces that the student keeps: marks, characters, common words, and what is in use."""
@@ -72,49 +74,75 @@ def distil(
     net: Student,
     material: Material,
     targets: np.ndarray,
-    repeats: Sequence[int],
+    chances: np.ndarray,
     pad: int,
     *,
-    epochs: int,
+    steps: int,
     seed: int = 0,
-    rate: float = 3e-4,
+    rate: float = 4e-4,
     size: int = 32,
-    after_epoch: Callable[[int], None] = lambda epoch: None,
+    after_round: Callable[[int], None] = lambda step: None,
 ) -> None:
-    """Train in place; row i is seen `repeats[i]` times an epoch."""
+    """Train in place for so many batches; row i is in a round (about `_ROUND` batches) with probability `chances[i]`.
+
+    The rate falls to nothing over the last two fifths. What remains at the end, and
+    what `after_round` sees, is the running mean of the weights, which is steadier than the last of them.
+    """
     torch.manual_seed(seed)
     shuffle = random.Random(seed)
     net.positions.requires_grad_(False)
     groups = [
-        {"params": list(net.words.parameters()), "lr": 0.3 * rate},
-        {"params": list(net.cues.parameters()), "lr": 10 * rate},
-        {"params": list(net.out.parameters()), "lr": 3 * rate},
+        {"params": list(net.cues.parameters()), "lr": 3e-3},
+        {"params": list(net.out.parameters()), "lr": 1e-3},
         {"params": [*net.blocks.parameters(), *net.norm.parameters()], "lr": rate},
     ]
+    dense = [parameter for group in groups for parameter in group["params"]]
     rates = [group["lr"] for group in groups]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+    of_words = torch.optim.SparseAdam([net.words.weight], lr=0.3 * rate)
     wanted = torch.tensor(targets, dtype=torch.float32)
-    every = [i for i, times in enumerate(repeats) for _ in range(times)]
-    total, step, began = -(-len(every) // size) * epochs, 0, time.time()
-    for epoch in range(epochs):
-        net.train()
-        shuffle.shuffle(every)
-        parts = []
-        for start in range(0, len(every), size * 40):
-            near = sorted(every[start : start + size * 40], key=lambda i: len(material.rows[i]))
-            parts += [near[k : k + size] for k in range(0, len(near), size)]
-        shuffle.shuffle(parts)
-        for part in parts:
-            scale = min(step / (0.06 * total), (total - step) / (0.94 * total)) + 1e-3
-            for group, own in zip(groups, rates, strict=True):
-                group["lr"] = own * scale
-            logits = net(*material.batch(part, pad, net.cues.num_embeddings - 1))
-            loss = -(wanted[part] * functional.log_softmax(logits, -1)).sum(1).mean()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            if step % 200 == 0:
-                print(f"  step {step}/{total}, {(time.time() - began) / step:.2f} s each", flush=True)
-        after_epoch(epoch)
+    mean = {name: value.clone() for name, value in net.state_dict().items() if not name.startswith("words")}
+    waiting: list[list[int]] = []
+    began = time.time()
+    net.train()
+    for step in range(1, steps + 1):
+        if not waiting:
+            waiting = _round(material, chances, size, shuffle)
+        part = waiting.pop()
+        scale = max(0.01, min(1.0, step / 100, (steps - step) / (0.4 * steps)))
+        for group, own in zip(groups, rates, strict=True):
+            group["lr"] = own * scale
+        of_words.param_groups[0]["lr"] = 0.3 * rate * scale
+        logits = net(*material.batch(part, pad, net.cues.num_embeddings - 1))
+        loss = -(wanted[part] * functional.log_softmax(logits, -1)).sum(1).mean()
+        optimiser.zero_grad(set_to_none=True)
+        of_words.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(dense, 1.0)
+        optimiser.step()
+        of_words.step()
+        if step % 5 == 0:
+            keep = min(0.99, (1 + step / 5) / (10 + step / 5))
+            now = net.state_dict()
+            for name, value in mean.items():
+                value.mul_(keep).add_(now[name], alpha=1 - keep)
+        if step % _ROUND == 0 or step == steps:
+            print(f"  step {step}/{steps}, {(time.time() - began) / step:.2f} s each", flush=True)
+            last = {name: value.clone() for name, value in net.state_dict().items()}
+            net.load_state_dict({**last, **mean})
+            after_round(step)
+            if step < steps:
+                net.load_state_dict(last)
+                net.train()
+
+
+def _round(material: Material, chances: np.ndarray, size: int, shuffle: random.Random) -> list[list[int]]:
+    """Batches of rows of like length, each row drawn with its chance; a chance of 2 is twice in every round."""
+    drawn = [i for i, chance in enumerate(chances) for _ in range(int(chance + shuffle.random()))]
+    shuffle.shuffle(drawn)
+    parts = []
+    for start in range(0, len(drawn), size * 40):
+        near = sorted(drawn[start : start + size * 40], key=lambda i: len(material.rows[i]))
+        parts += [near[k : k + size] for k in range(0, len(near), size)]
+    shuffle.shuffle(parts)
+    return parts[:_ROUND]

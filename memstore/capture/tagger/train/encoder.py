@@ -29,7 +29,7 @@ class Layer(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
 
     def forward(self, h: Tensor, bias: Tensor, dropout: float) -> Tensor:
-        batch, length, hidden = h.shape
+        batch, length, _ = h.shape
 
         def split(x: Tensor) -> Tensor:
             return x.view(batch, length, self.heads, -1).transpose(1, 2)
@@ -37,7 +37,7 @@ class Layer(nn.Module):
         mixed = functional.scaled_dot_product_attention(
             split(self.query(h)), split(self.key(h)), split(self.value(h)), attn_mask=bias, dropout_p=dropout
         )
-        mixed = self.attended(mixed.transpose(1, 2).reshape(batch, length, hidden))
+        mixed = self.attended(mixed.transpose(1, 2).reshape(batch, length, -1))
         h = self.norm_attended(h + functional.dropout(mixed, dropout))
         return self.norm(h + functional.dropout(self.down(functional.gelu(self.up(h))), dropout))
 

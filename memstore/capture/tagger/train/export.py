@@ -1,10 +1,10 @@
-"""Write the trained student as the file that ships: 8-bit weights, vocabulary, cue names, calibration."""
+"""Write student and teacher as the file that ships: 8-bit weights, vocabulary, cue names, calibration."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memstore.capture.tagger.train.student import Student
+from memstore.capture.tagger.train.encoder import Encoder, Layer
+from memstore.capture.tagger.train.student import Block, Student
 
 
 def _eight_bits(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,9 +23,18 @@ def _eight_bits(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def export(
-    net: Student, vocabulary: Sequence[str], cue_names: Sequence[str], settings: Mapping[str, Any], path: Path
+    student: Student,
+    teacher: Encoder,
+    kept: Sequence[int],
+    vocabulary: Sequence[str],
+    cue_names: Sequence[str],
+    settings: Mapping[str, Any],
+    path: Path,
 ) -> None:
-    """`settings` go in as JSON and come back as `Network.settings`."""
+    """The student, and under `more.` the teacher with only the `kept` word pieces, which `vocabulary` spells.
+
+    `settings` go in as JSON and come back as `Network.settings`.
+    """
     arrays: dict[str, np.ndarray] = {}
 
     def put(name: str, tensor: Tensor, *, axis: int | None = None) -> None:
@@ -34,35 +44,43 @@ def export(
         else:
             arrays[name], arrays[name + ":scale"] = _eight_bits(values, axis)
 
-    put("words", net.words.weight, axis=1)
-    put("positions", net.positions.weight, axis=1)
-    put("norm.w", net.norm.weight)
-    put("norm.b", net.norm.bias)
-    for i, block in enumerate(net.blocks):
+    def put_network(name: str, net: Student | Encoder, words: Tensor, layers: Iterable[Block | Layer]) -> None:
+        put(f"{name}words", words, axis=1)
+        put(f"{name}positions", net.positions.weight[: student.positions.num_embeddings], axis=1)
+        put(f"{name}norm.w", net.norm.weight)
+        put(f"{name}norm.b", net.norm.bias)
+        for i, layer in enumerate(layers):
+            put_layer(f"{name}{i}.", layer)
+        put(f"{name}out.w", net.out.weight.T)
+        put(f"{name}out.b", net.out.bias)
+
+    def put_layer(name: str, layer: Block | Layer) -> None:
         fused = {
-            "q": (block.query.weight / math.sqrt(32), block.query.bias / math.sqrt(32)),
+            "q": (layer.query.weight / math.sqrt(32), layer.query.bias / math.sqrt(32)),
             "kv": (
-                torch.cat([block.key.weight, block.value.weight]),
-                torch.cat([block.key.bias, block.value.bias]),
+                torch.cat([layer.key.weight, layer.value.weight]),
+                torch.cat([layer.key.bias, layer.value.bias]),
             ),
-            "o": (block.attended.weight, block.attended.bias),
-            "up": (block.up.weight, block.up.bias),
-            "down": (block.down.weight, block.down.bias),
+            "o": (layer.attended.weight, layer.attended.bias),
+            "up": (layer.up.weight, layer.up.bias),
+            "down": (layer.down.weight, layer.down.bias),
         }
-        for name, (weight, bias) in fused.items():
-            put(f"{i}.{name}.w", weight.T, axis=0)
-            put(f"{i}.{name}.b", bias)
-        for name, norm in (("norm1", block.norm_attended), ("norm2", block.norm)):
-            put(f"{i}.{name}.w", norm.weight)
-            put(f"{i}.{name}.b", norm.bias)
-    put("out.w", net.out.weight.T)
-    put("out.b", net.out.bias)
-    put("cues", net.cues.weight[:-1])
+        for part, (weight, bias) in fused.items():
+            put(f"{name}{part}.w", weight.T, axis=0)
+            put(f"{name}{part}.b", bias)
+        for part, norm in (("norm1", layer.norm_attended), ("norm2", layer.norm)):
+            put(f"{name}{part}.w", norm.weight)
+            put(f"{name}{part}.b", norm.bias)
+
+    put_network("", student, student.words.weight, student.blocks)
+    put_network("more.", teacher, teacher.words.weight[list(kept)], teacher.layers)
+    put("cues", student.cues.weight[:-1])
+    layers = [len(student.blocks), len(teacher.layers)]
     text = {
-        "settings": json.dumps({**settings, "blocks": len(net.blocks)}, sort_keys=True),
+        "settings": json.dumps({**settings, "layers": layers}, sort_keys=True),
         "vocabulary": "\n".join(vocabulary),
         "cue_names": "\n".join(cue_names),
     }
     for name, value in text.items():
         arrays[name] = np.frombuffer(value.encode(), np.uint8)
-    np.savez_compressed(path, **arrays)
+    np.savez(path, **arrays)  # 8-bit weights hardly compress, and unpacking them would cost every start

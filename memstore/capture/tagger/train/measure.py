@@ -1,8 +1,10 @@
-"""The figures the tagger is judged by, and the two numbers that are fitted to them."""
+"""The figures the tagger is judged by, and the few numbers that are fitted to them."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +16,9 @@ DECISION = MODALITIES.index(Modality.DECISION)
 WEAKER = [MODALITIES.index(m) for m in (Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION)]
 #: The most decisions that may be read into sentences that hold none.
 FALSE_DECISIONS = 0.02
+#: The share of sentences that is looked at twice, and the probability of a decision that is the most doubtful.
+SECOND_LOOKS = 0.1
+MOST_DOUBTFUL = 0.3
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -28,10 +33,9 @@ def chosen(probabilities: np.ndarray, threshold: float) -> np.ndarray:
     return np.array([MODALITIES.index(choose(row, threshold)) for row in probabilities.tolist()])
 
 
-def figures(probabilities: np.ndarray, rows: Sequence[Row], threshold: float = 0.0) -> dict[str, float]:
+def figures(probabilities: np.ndarray, said: np.ndarray, rows: Sequence[Row]) -> dict[str, float]:
     """Macro-F1, false decisions, false demotions and expected calibration error (ten equal bins)."""
     truth = np.array([r.label for r in rows])
-    said = chosen(probabilities, threshold)
     f1 = [
         2 * ((said == c) & (truth == c)).sum() / max(1, (said == c).sum() + (truth == c).sum())
         for c in range(len(MODALITIES))
@@ -49,8 +53,51 @@ def figures(probabilities: np.ndarray, rows: Sequence[Row], threshold: float = 0
     }
 
 
-def summary(probabilities: np.ndarray, rows: Sequence[Row], threshold: float = 0.0) -> str:
-    return "  ".join(f"{name} {value:.3f}" for name, value in figures(probabilities, rows, threshold).items())
+def summary(probabilities: np.ndarray, said: np.ndarray, rows: Sequence[Row]) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures(probabilities, said, rows).items())
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The numbers fitted to the measuring set: a temperature for each look, between which probabilities of a decision
+    a second look is taken, and from which on a decision is said."""
+
+    temperatures: tuple[float, float]
+    doubtful: tuple[float, float]
+    decision_threshold: float
+
+    @classmethod
+    def fit(cls, looks: np.ndarray, rows: Sequence[Row]) -> Calibration:
+        """From logits [looks, rows, classes]. `SECOND_LOOKS` of the sentences are looked at twice."""
+        temperatures = (best_temperature(looks[0], rows), best_temperature(looks[1], rows))
+        distance = np.abs(softmax(looks[0] / temperatures[0])[:, DECISION] - MOST_DOUBTFUL)
+        width = float(np.quantile(distance, SECOND_LOOKS))
+        doubtful = (round(MOST_DOUBTFUL - width, 3), round(MOST_DOUBTFUL + width, 3))
+        threshold = best_threshold(cls(temperatures, doubtful, 0.0).probabilities(looks), rows)
+        return cls(temperatures, doubtful, threshold)
+
+    def probabilities(self, looks: np.ndarray) -> np.ndarray:
+        """[rows, classes]: of the second look where the first leaves it in doubt whether it is a decision, else of the
+        first; as `Network` computes them."""
+        first, second = (softmax(look / t) for look, t in zip(looks, self.temperatures, strict=True))
+        low, high = self.doubtful
+        decision = first[:, DECISION, None]
+        return np.where((low < decision) & (decision < high), second, first)
+
+
+def cross_fitted(looks: np.ndarray, rows: Sequence[Row], folds: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and classes said, each by a calibration that saw no sentence of the same document."""
+    documents = sorted({f"{r.source} {r.doc}" for r in rows})
+    random.Random(0).shuffle(documents)
+    fold_of = {name: i % folds for i, name in enumerate(documents)}
+    fold = np.array([fold_of[f"{r.source} {r.doc}"] for r in rows])
+    probabilities, said = np.zeros(looks.shape[1:]), np.zeros(len(rows), int)
+    for k in range(folds):
+        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        fitted = Calibration.fit(looks[:, outside], [rows[i] for i in outside])
+        probabilities[inside] = fitted.probabilities(looks[:, inside])
+        said[inside] = chosen(probabilities[inside], fitted.decision_threshold)
+    return probabilities, said
 
 
 def best_temperature(logits: np.ndarray, rows: Sequence[Row]) -> float:
@@ -63,20 +110,21 @@ def best_temperature(logits: np.ndarray, rows: Sequence[Row]) -> float:
 
 def best_threshold(probabilities: np.ndarray, rows: Sequence[Row]) -> float:
     """The lowest decision threshold whose false decisions stay within `FALSE_DECISIONS`."""
-    for threshold in np.arange(0.15, 0.9, 0.01):
-        if figures(probabilities, rows, float(threshold))["false_decisions"] <= FALSE_DECISIONS:
+    for threshold in np.arange(0.1, 0.9, 0.01):
+        said = chosen(probabilities, float(threshold))
+        if figures(probabilities, said, rows)["false_decisions"] <= FALSE_DECISIONS:
             return round(float(threshold), 2)
     return 0.9
 
 
-def report(probabilities: np.ndarray, rows: Sequence[Row], threshold: float) -> str:
+def report(probabilities: np.ndarray, said: np.ndarray, rows: Sequence[Row]) -> str:
     """Everything the card prints: overall, by source, confusion, reliability."""
-    lines = ["all          " + summary(probabilities, rows, threshold)]
+    lines = ["all          " + summary(probabilities, said, rows)]
     for name in ("code_review", "beam", "rfc_adr"):
         index = [i for i, r in enumerate(rows) if r.source.startswith(name)]
         if index:
-            lines.append(f"{name:<12} {summary(probabilities[index], [rows[i] for i in index], threshold)}")
-    said, truth = chosen(probabilities, threshold), np.array([r.label for r in rows])
+            lines.append(f"{name:<12} {summary(probabilities[index], said[index], [rows[i] for i in index])}")
+    truth = np.array([r.label for r in rows])
     lines.append("confusion, rows are the labels: " + " ".join(MODALITIES))
     for c, name in enumerate(MODALITIES):
         counts = [int(((truth == c) & (said == k)).sum()) for k in range(len(MODALITIES))]

@@ -1,4 +1,4 @@
-"""The network that ships: two small transformer layers and one attentive look, beside the cues.
+"""The network that looks first: two small transformer layers and one attentive look, beside the cues.
 
 It starts from the teacher's own weights, cut down: some of its word pieces, three of its layers, the
 strongest heads and inner units of each. The third layer only looks *from* the first position, so it costs
@@ -83,7 +83,7 @@ class Student(nn.Module):
     def __init__(self, teacher: Encoder, pieces: Sequence[int], shape: Shape, cues: int) -> None:
         super().__init__()
         hidden = teacher.words.embedding_dim
-        self.words = nn.Embedding(len(pieces), hidden)
+        self.words = nn.Embedding(len(pieces), hidden, sparse=True)
         self.positions = nn.Embedding(shape.positions, hidden)
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
         self.blocks = nn.ModuleList(Block(hidden, shape.heads, shape.inner) for _ in shape.layers)
