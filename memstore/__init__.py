@@ -24,7 +24,7 @@ _HOMES = {
     "memstore.markdown.topic": "Topic",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "Advice Anchor AnchorReport CaptureReport Certificate Change Concern Conflict Consolidation Event"
+        "Advice Anchor AnchorReport Beside CaptureReport Certificate Change Concern Conflict Consolidation Event"
         " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
         " Remedy ReviewItem Span Status Synced Transition Usage Verdict"
     ),
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Advice,
         Anchor,
         AnchorReport,
+        Beside,
         CaptureReport,
         Certificate,
         Change,
@@ -80,6 +81,7 @@ __all__ = [
     "AnchorReport",
     "AnchorTarget",
     "Asking",
+    "Beside",
     "Budget",
     "CaptureReport",
     "Certificate",

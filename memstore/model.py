@@ -182,8 +182,24 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A sentence said just before or after, quoted so that a recollection can be understood.
+
+    `what` it is to the recollection: the "question" it answers, or the "answer" it got.
+    """
+
+    what: str
+    role: str
+    text: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recollection:
-    """One answer to a query, with its standing. `replaces` are the texts this fact took the place of."""
+    """One answer to a query, with its standing. `replaces` are the texts this fact took the place of.
+
+    `tokens` are those of its line, by the counter that `why` names. `beside` is there where its words need it.
+    """
 
     fact_id: str
     text: str
@@ -203,6 +219,7 @@ class Recollection:
     score: float
     tokens: int
     why: Mapping[str, object] = field(default_factory=dict)
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)

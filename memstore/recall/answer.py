@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -19,9 +20,10 @@ from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros, optional
-from memstore.model import Modality, Recollection, Status
+from memstore.model import Beside, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
+from memstore.recall.beside import beside
 from memstore.recall.find import Found, Meaning, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
@@ -77,7 +79,7 @@ def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None =
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
     for begin in range(0, len(chosen), _PAGE):
         chosen[begin : begin + _PAGE] = sorted(chosen[begin : begin + _PAGE], key=lambda c: not current(c.status))
-    return fit(_tell(db, question, chosen), question.budget)
+    return fit(_tell(db, question, chosen), question.budget, question.counter)
 
 
 def _candidates(
@@ -235,6 +237,9 @@ def _valid(
 def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
     pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
     taken = facts.steps(db, [c.row.pk for c in chosen], question.as_of)
+    quoted: dict[int, Beside] = {}
+    with suppress(sqlite3.DatabaseError):  # the index is missing or damaged
+        quoted = beside(db, [c.row for c in chosen], question.as_of)
     told = []
     for c in chosen:
         row = c.row
@@ -271,17 +276,26 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 **({"doubts": tuple(c.doubts)} if c.doubts else {}),
             },
         )
-        told.append(replace(recollection, tokens=question.counter.count(render.line(recollection))))
+        told.append(_counted(replace(recollection, beside=quoted.get(row.pk)), question.counter))
     return told
 
 
-def fit(told: Sequence[Recollection], budget: int | None) -> list[Recollection]:
-    """Whole recollections that fit, in order; one that is too long does not keep shorter ones out."""
+def _counted(recollection: Recollection, counter: Counter) -> Recollection:
+    return replace(recollection, tokens=counter.count(render.line(recollection)))
+
+
+def fit(told: Sequence[Recollection], budget: int | None, counter: Counter) -> list[Recollection]:
+    """Whole recollections that fit, in order; one that is too long does not keep shorter ones out.
+
+    One that fits without the words quoted beside it comes without them.
+    """
     if budget is None:
         return list(told)
     left = budget
     kept = []
     for recollection in told:
+        if recollection.tokens > left and recollection.beside is not None:
+            recollection = _counted(replace(recollection, beside=None), counter)
         if recollection.tokens <= left:
             kept.append(recollection)
             left -= recollection.tokens

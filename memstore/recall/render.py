@@ -24,7 +24,7 @@ LABELS = {
 
 
 def line(recollection: Recollection) -> str:
-    """One recollection in one line: its standing, its words, and what they replaced."""
+    """One recollection in one line: its standing, its words, what they need beside them, and what they replaced."""
     r = recollection
     standing = [LABELS[r.modality], f"{r.said_at:%Y-%m-%d}"]
     if r.status is Status.EXPIRED:
@@ -38,7 +38,14 @@ def line(recollection: Recollection) -> str:
     elif not r.binding:
         standing.append(r.origin.value)
     replaced = "".join(f" (replaces: «{harmless(text)}»)" for text in r.replaces)
-    return f"[{' · '.join(standing)}] {words}{replaced}"
+    return f"[{' · '.join(standing)}] {words}{_beside(r)}{replaced}"
+
+
+def _beside(r: Recollection) -> str:
+    if r.beside is None:
+        return ""
+    how = "asked by" if r.beside.what == "question" else "answered by"
+    return f" ({how} {harmless(r.beside.role)}: «{harmless(r.beside.text)}»)"
 
 
 def block(recollections: Sequence[Recollection]) -> str:

@@ -112,7 +112,11 @@ class Recalling(Tending):
         if not offered:
             return []
         choice = select.choose(asking, query, offered)
-        chosen = ask(k, budget) if choice.chosen is None else fit([offered[n] for n in choice.chosen][:k], budget)
+        chosen = (
+            ask(k, budget)
+            if choice.chosen is None
+            else fit([offered[n] for n in choice.chosen][:k], budget, self.counter)
+        )
         told = choice.told if choice.chosen is not None else {**choice.told, "instead": "exact"}
         return [replace(one, why={**one.why, "select": told}) for one in chosen]
 
