@@ -417,7 +417,9 @@ class TestMarkdownFiles:
         process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path)
         os.write(ours, b"y\n")
         assert process.wait(60) == 0
-        assert "Did you do that yourself?" in os.read(ours, 10_000).decode()
+        asked = os.read(ours, 10_000).decode()
+        assert "+ [decision] We use Valkey." in asked
+        assert "Was all of that you?" in asked
         assert cli.json("show", id_)["status"] == "superseded"
 
     def test_a_file_in_the_place_of_the_folder_is_one_line(self, cli, tmp_path):

@@ -62,8 +62,10 @@ def timed(command: list[str], data: bytes, root: Path) -> tuple[float, float]:
 
 
 def environment() -> dict[str, str]:
-    """This process finds memstore; so must the hooks, wherever they run."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    """This process finds memstore; so must the hooks, wherever they run. Bytecode is kept, as an installer keeps it."""
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -83,7 +85,7 @@ def main(facts: int, rounds: int, keep: Path | None) -> None:
         transcript = root / "session.jsonl"
         transcript.write_text("")
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ("python", *LIMITS)}
-        for number in range(rounds):
+        for number in range(-1, rounds):  # the first round only leaves the bytecode behind
             taken["python"].append(timed([sys.executable, "-c", "pass"], b"", root))
             for event in LIMITS:
                 payload = {
@@ -99,6 +101,7 @@ def main(facts: int, rounds: int, keep: Path | None) -> None:
                 }
                 command = [sys.executable, "-m", "memstore.cli", "hook", event]
                 taken[event].append(timed(command, json.dumps(payload).encode(), root))
+        taken = {name: found[1:] for name, found in taken.items()}
         bare = quantile([wall for wall, _ in taken["python"]], 0.5)
         click.echo(f"{facts:,} facts, {rounds} rounds, cold processes; milliseconds")
         click.echo(f"{'':18}{'wall p50':>9}{'p95':>7}{'CPU p50':>9}{'p95':>7}{'× bare':>8}{'limit p95':>11}")

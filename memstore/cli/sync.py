@@ -32,9 +32,11 @@ def sync(target: Target, folder: str | None, mine: bool, dry_run: bool) -> Answe
     if not mine and not dry_run and sys.stdin.isatty():
         told = store.sync(place, origin="user", dry_run=True)
         if told.added or told.withdrawn:
-            written, out = len(told.added), len(told.withdrawn)
-            click.echo(f"Since the last sync, {written} lines were written or changed and {out} taken out.", err=True)
-            mine = click.confirm("Did you do that yourself?", err=True)
+            gone = [store.fact(id_).text for id_ in told.withdrawn]
+            click.echo("Since the last sync somebody wrote in the files (+) and took out of them (-):", err=True)
+            for sign, words in [*(("+", one) for one in told.said), *(("-", one) for one in gone)]:
+                click.echo(f"  {sign} {look.visible(' '.join(words.split()))}", err=True)
+            mine = click.confirm("Was all of that you?", err=True)
     report = store.sync(place, origin="user" if mine else "document", dry_run=dry_run)
     for problem in report.problems:
         click.echo(f"Warning: {look.visible(f'{problem.record}: {problem.message}')}", err=True)

@@ -66,6 +66,7 @@ class _Work:
         self.scope = scope
         self.by = by
         self.added: list[str] = []
+        self.said: list[str] = []
         self.withdrawn: list[str] = []
         self.restored: list[str] = []
         self.conflicts: list[Conflict] = []
@@ -101,6 +102,7 @@ class _Work:
             folder=str(self.folder.root),
             written=tuple(sorted(written)),
             added=tuple(self.added),
+            said=tuple(self.said),
             withdrawn=tuple(self.withdrawn),
             restored=tuple(dict.fromkeys(self.restored)),
             conflicts=tuple(self.conflicts),
@@ -189,7 +191,6 @@ class _Work:
                 continue  # said twice: it stands in the files already
             if new is None:
                 new = self._remember(page, piece, piece.label or modalities[piece.words][0], modalities, None)
-                self.added.append(new.id)
                 self.facts[new.id] = (new, Status.LIVE)
                 by_words.setdefault(" ".join(piece.words.split()), []).append(new)
             self.shown.add(new.id)
@@ -210,7 +211,6 @@ class _Work:
         if modality is old.modality and strength(read) <= strength(Modality.HYPOTHESIS):
             modality = weaker(modality, read)  # the words were made a hedge, and the mark before them was left
         new = self._remember(page, piece, modality, modalities, old)
-        self.added.append(new.id)
         self.facts[new.id] = (new, Status.LIVE)
         was = told.statuses[old.id]
         self.conflicts += new.conflicts
@@ -246,7 +246,8 @@ class _Work:
                 text=claim + words,
                 pending=False,
             )
-        return self.store.remember(
+        self.said.append(f"[{modality.value}] {words}")
+        new = self.store.remember(
             words,
             modality=modality.value,
             kind=old.kind if old else page.kind,
@@ -254,6 +255,8 @@ class _Work:
             key=old.key if old else None,
             scope=self.scope,
         )
+        self.added.append(new.id)
+        return new
 
     def _taken_out(self, view: View) -> None:
         """Lines that were there and are no more: withdrawn where policy allows it, else put back."""
