@@ -254,10 +254,10 @@ class Imported:
 class Synced:
     """What `sync` did with the Markdown files in `folder`: `written` are those that it changed, made or removed.
 
-    Facts by id: `added` from words that somebody wrote there (`said`, each with its modality), `withdrawn` because their
-    line was taken out, `restored` because it was and may not be withdrawn so, or with its whole file. `conflicts` are
-    the edits that policy refused: both sides stay. `shown` counts the facts in the files now; `problems` are files and
-    facts that were left out.
+    Facts by id: `added` from words that somebody wrote there (`said`, each with its modality), `withdrawn` because
+    their line was taken out, `restored` because it was and may not be withdrawn so, or with its whole file.
+    `conflicts` are the edits that policy refused: both sides stay. `shown` counts the facts in the files now;
+    `problems` are files and facts that were left out.
     """
 
     folder: str
