@@ -5,7 +5,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: eval test soak lint types tagger clean
+# Do the published figures still hold? About a minute.
+reproduce: $(VENV)/.eval
+	$(BIN)/memeval reproduce --short --out runs
+
+.PHONY: eval reproduce test soak lint types tagger clean
 
 eval: $(VENV)/.eval
 	$(BIN)/memeval run --suite first-light --data data --out runs

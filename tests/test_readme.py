@@ -34,6 +34,14 @@ class TestTheReadme:
             group = memstore if program == "memstore" else memeval
             assert command in group.list_commands(click.Context(group)), f"{program} {command}"
 
+    def test_its_results_are_what_the_logs_that_ship_say(self) -> None:
+        from evals import log
+        from evals.publish import joined
+        from evals.report import readme
+
+        logs = sorted((Path(__file__).resolve().parent.parent / "data" / "runs").glob("*.jsonl.gz"))
+        assert readme.render(joined([log.read(path) for path in logs])).strip("\n") in README
+
     def test_every_test_file_it_names_exists(self) -> None:
         root = Path(__file__).resolve().parent.parent
         named = set(re.findall(r"`(tests/\w+\.py)`", README))
