@@ -65,6 +65,17 @@ class TestUpdatesInConversation:
         memory = told(tmp_path, *(("document", text) for text in texts), *(("user", text) for text in texts))
         assert {memory.status(fact, now=START) for fact in memory.facts()} == {Status.LIVE}
 
+    def test_a_change_told_in_a_question_is_noted_and_retires_no_decision(self, tmp_path: Path) -> None:
+        memory = told(
+            tmp_path,
+            ("user", "We decided on a snack budget of $65."),
+            ("user", "With the snack budget raised to $75, can you suggest some drinks?"),
+        )
+        assert status(memory, "We decided on a snack budget of $65.") is Status.LIVE
+        (waiting,) = memory.review()
+        assert waiting.concern == "possible_update"
+        assert any("may not supersede a decision" in reason for reason in waiting.reasons)
+
     def test_everything_that_was_done_verifies(self, tmp_path: Path) -> None:
         memory = told(
             tmp_path,

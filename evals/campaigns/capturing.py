@@ -272,8 +272,8 @@ def judged(found: Sequence[Recollection], ref: str, label: str, store: MemorySto
 def throughput(data: Path, megabytes: float, read_megabytes: float) -> None:
     """Write Claude Code transcripts out of BEAM's chats, capture them in processes of their own, and watch those.
 
-    Capturing is timed on a transcript of prose alone, the worst case. Memory is watched over a long one, of which nine
-    tenths are the output of tools, as they are in the field.
+    Capturing is timed on a transcript of prose alone, the worst case. Memory is watched over a long one, which is for the
+    most part output of tools, as transcripts are.
     """
     samples = beam.tiers("100K")(data, None)
     with tempfile.TemporaryDirectory() as folder:
@@ -281,7 +281,7 @@ def throughput(data: Path, megabytes: float, read_megabytes: float) -> None:
         transcript(prose, samples, megabytes, tools=0)
         for name, path, size in (("prose", prose, megabytes), ("long", long, read_megabytes)):
             if name == "long":
-                transcript(long, samples, read_megabytes, tools=1)
+                transcript(long, samples, read_megabytes, tools=4)
             begun = time.perf_counter()
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             report = captured(Path(folder) / f"{name}.db", path)

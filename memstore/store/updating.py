@@ -33,6 +33,7 @@ _CANDIDATES = 16
 _WORDS = 24
 _COMMON = 400
 _PAIRS_A_CALL = 40
+_POSSIBLE = "a possible update, not certain enough to retire anything"
 _RETIRING = (Relation.REPLACES, Relation.CONTRADICTS)
 
 
@@ -136,12 +137,13 @@ def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, State
 def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | None) -> str:
     """Do what a proposal allows, and say what was done."""
     reason = f"{proposal.relation} it ({proposal.confidence:.2f}): {_shown(proposal.why)}"
-    refused = refusal((new.modality, new.origin), (old.modality, old.origin)) is not None
+    refused = refusal((new.modality, new.origin), (old.modality, old.origin))
     if proposal.relation in _RETIRING:
         if proposal.certain and not transitions.successors(tx.db, [old.pk])[old.pk]:
             chains.supersede(tx, [old.pk], [new.pk], reason=reason, event=event)
             return "refused" if refused else "replaced"
-        if not refused:
+        # A weaker word of the same speaker may well tell of a change ("the budget is $75 now, what else can I get?").
+        if authority(new.origin) >= authority(old.origin):
             transitions.append(
                 tx,
                 scope=events.scope_pk(tx, new.scope),
@@ -150,7 +152,7 @@ def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | N
                 new=[new.pk],
                 reason=reason,
                 event=event,
-                refusal="a possible update, not certain enough to retire anything",
+                refusal="; and ".join(filter(None, (_POSSIBLE, refused))),
                 possible=True,
             )
             return "possible"
