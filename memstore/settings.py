@@ -73,3 +73,9 @@ def claude_directory() -> Path:
 def silence_telemetry() -> None:
     """Keep onnxruntime from reporting usage; it reads this once, when it is first imported."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+
+def one_core() -> None:
+    """Keep numpy to one thread, in a process that works beside another; it reads this once, when first imported."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")

@@ -69,7 +69,7 @@ class TestUpdatesInConversation:
         memory = told(
             tmp_path,
             ("user", "We decided on a snack budget of $65."),
-            ("user", "With the snack budget raised to $75, can you suggest some drinks?"),
+            ("user", "Which drinks can you suggest for the snack budget of $75?"),
         )
         assert status(memory, "We decided on a snack budget of $65.") is Status.LIVE
         (waiting,) = memory.review()

@@ -272,8 +272,8 @@ def judged(found: Sequence[Recollection], ref: str, label: str, store: MemorySto
 def throughput(data: Path, megabytes: float, read_megabytes: float) -> None:
     """Write Claude Code transcripts out of BEAM's chats, capture them in processes of their own, and watch those.
 
-    Capturing is timed on a transcript of prose alone, the worst case. Memory is watched over a long one, which is for the
-    most part output of tools, as transcripts are.
+    Capturing is timed on a transcript of prose alone, the worst case. Memory is watched over a long one, most of which
+    is output of tools, as transcripts are.
     """
     samples = beam.tiers("100K")(data, None)
     with tempfile.TemporaryDirectory() as folder:

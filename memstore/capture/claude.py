@@ -113,6 +113,7 @@ class ClaudeExtractor:
 
     name = "claude"
     portion = CHARACTERS_A_CALL
+    beside = False
 
     def __init__(self, asking: Asking, *, verbatim: VerbatimExtractor | None = None) -> None:
         self.asking = asking

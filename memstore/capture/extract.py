@@ -66,7 +66,8 @@ class Extraction:
 class Extractor(Protocol):
     """`name` and `version` are recorded with every fact, so that a better extractor can be told from an older one.
 
-    `portion` is how many characters of turns it reads at a time: what was read is kept before more is.
+    `portion` is how many characters of turns it reads at a time: what was read is kept before more is. `beside` says
+    that a process of its own may read in its place (`capture.beside`).
     """
 
     @property
@@ -77,6 +78,9 @@ class Extractor(Protocol):
 
     @property
     def portion(self) -> int: ...
+
+    @property
+    def beside(self) -> bool: ...
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events`, all of one session in order; `before` are the turns just ahead of them, for reference."""

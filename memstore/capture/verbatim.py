@@ -96,10 +96,11 @@ class VerbatimExtractor:
     """Sentence- and clause-level claims whose text is their quote. Offline and deterministic."""
 
     name = "verbatim"
-    portion = 1_000_000
+    portion = 40_000
 
     def __init__(self, tagger: Tagger | None = None) -> None:
         self._tagger = tagger or default_tagger()
+        self.beside = tagger is None
         self._read: dict[str, Tag] = {}
 
     @property
