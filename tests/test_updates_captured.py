@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from memstore import Concern, MemoryStore, Status
+from memstore import Concern, MemoryStore, Modality, Status
+from memstore.capture.updates import Relation, Statement, proposals
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,6 +88,27 @@ class TestUpdatesInConversation:
         assert memory.verify() == []
 
 
+class TestCorrectionsInOneTurn:
+    def test_what_was_gives_way_to_what_the_same_turn_says_it_really_is(self) -> None:
+        was = Statement("a", "The limit was: 30 requests a minute.", Modality.OBSERVATION, START, event="e")
+        now = replace(was, id="b", text="The ACTUAL limit is: 60 requests a minute.")
+        (proposal,) = proposals(now, [was])
+        assert (proposal.old, proposal.relation, proposal.certain) == ("a", Relation.REPLACES, True)
+        assert proposals(replace(now, modality=Modality.HYPOTHESIS), [was]) == []
+
+    @pytest.mark.parametrize(
+        "turn",
+        [
+            "The limit was 30 requests a minute. The quota is now 60 requests a minute.",
+            "The limit was 30 requests a minute. The limit is documented for requests.",
+            "The limit was 30 requests a minute. Perhaps the limit is now 60 requests.",
+            "The limit was 30 requests a minute. Is the limit now 60 requests?",
+        ],
+    )
+    def test_another_thing_a_plain_statement_and_a_guess_correct_nothing(self, tmp_path, turn) -> None:
+        assert status(told(tmp_path, ("user", turn)), "The limit was 30 requests a minute.") is Status.LIVE
+
+
 class TestPossibleUpdates:
     """What was seen and is not certain is marked as such, and waits for somebody."""
 
@@ -123,6 +146,13 @@ class TestPossibleUpdates:
         memory = told(tmp_path, *(("document", f"ADR {number}: Keep sessions in Redis.") for number in (1, 5, 9)))
         pairs = [(memory.fact(c.old[0]).text[:5], memory.fact(c.new[0]).text[:5]) for c in memory.conflicts()]
         assert pairs == [("ADR 1", "ADR 5"), ("ADR 5", "ADR 9")]
+
+    def test_two_documents_retire_nothing_of_each_other_by_likeness(self, tmp_path) -> None:
+        memory = told(
+            tmp_path, ("document", "Links expire after 30 days."), ("document", "Links now expire after 60 days.")
+        )
+        assert status(memory, "Links expire after 30 days.") is Status.LIVE
+        assert [clash.possible for clash in memory.conflicts()] == [True]
 
     def test_it_is_still_one_after_export_and_import(self, tmp_path) -> None:
         self.said_twice(tmp_path).export(tmp_path / "out.jsonl")

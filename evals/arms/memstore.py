@@ -107,7 +107,7 @@ class Memstore(BaseArm):
             return 1
         fact = self.memory.remember(
             turn.text,
-            modality=turn.modality or "observation",
+            modality=turn.modality or self._settled(turn),
             kind="reference" if (turn.origin or turn.role) == "document" else "project",
             key=key,
             origin=origin or turn.role,
@@ -119,6 +119,10 @@ class Memstore(BaseArm):
         for source in fact.provenance:
             self.refs.setdefault(source.event_id, []).append(turn.ref)
         return 1
+
+    def _settled(self, turn: Turn) -> str:
+        """What a user or the system writes under a key, without saying how it is meant, is settled by writing it."""
+        return "decision" if turn.key and (self._origin(turn) or turn.role) in ("user", "system") else "observation"
 
     def _declare(self, edge: Edge) -> int:
         if not self.chains or edge.relation != "supersedes":

@@ -7,6 +7,7 @@ The candidates are given (the store finds them by their shared words); each is c
 - **a flipped polarity**: the same words, once negated;
 - **one part exchanged**: the same sentence but for one name;
 - **a title used again**: two numbered documents under one title ("ADR 12: …", "ADR 45: …"), which is never certain;
+- **what was, in the words before**: in one turn, "the limit was 30. The actual limit is 60";
 - **the same again**: a confirmation, or with "also", an amendment.
 
 Confidence is a logistic score of what was seen. At `CERTAIN` and above, a proposal may retire what it
@@ -21,7 +22,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -93,17 +94,22 @@ def by_shape(word: str) -> float:
 def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_shape) -> list[Proposal]:
     """Every proposal of at least `POSSIBLE` confidence, the surest first. `held` statements must have been said before."""
     mine = _Reading.of(new, rarity)
-    before = [
-        old
-        for old in held
-        if old.id != new.id and old.said_at <= new.said_at and not (old.event and old.event == new.event)
-    ]
+    others = [old for old in held if old.id != new.id]
+    before = [old for old in others if old.said_at <= new.said_at and not (old.event and old.event == new.event)]
     editions = _editions(new, before)
-    found = [_edition(max(editions, key=lambda old: old.said_at))] if editions else []
+    found = []
+    if editions:  # a title alone is never certain: two meetings may have one title
+        last = max(editions, key=lambda old: old.said_at)
+        why = f"the title of {last.text.partition(':')[0]!r} again"
+        found.append(Proposal(last.id, Relation.REPLACES, CERTAIN - 0.01, (why,)))
+    found += _corrected(new, [old for old in others if old.event and old.event == new.event])
     for old in before:
         if old in editions or _another(new, old):
             continue
         proposal = _compare(mine, _Reading.of(old, rarity), rarity)
+        if proposal is not None and new.document and old.document and proposal.relation in _RETIRING:
+            # Each document speaks of its own matter: likeness between two of them retires nothing.
+            proposal = replace(proposal, confidence=min(proposal.confidence, CERTAIN - 0.01))
         if proposal is not None and proposal.confidence >= POSSIBLE:
             found.append(proposal)
     return sorted(found, key=lambda p: -p.confidence)
@@ -177,7 +183,11 @@ _CHOICE = re.compile(
 )
 _TITLE = re.compile(r"(?P<label>[^\W\d_][\w’'-]*?)[\s#-]*(?P<number>\d[\w.]*)\s*[:–—]\s*(?P<title>\S.*?)[\s.]*")
 _WORDS = re.compile(r"\w+")
+_WAS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,6}?)(?:was|were|used\s+to\s+be|had\s+been)\b", re.IGNORECASE)
+_IS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,7}?)(?:is|are)\b(?:\s+(?:now|actually|really)\b)?", re.IGNORECASE)
+_REALLY = re.compile(r"\b(?:actual(?:ly)?|now|corrected|correct|new|current(?:ly)?|real(?:ly)?)\b", re.IGNORECASE)
 _NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")
+_RETIRING = frozenset({Relation.REPLACES, Relation.CONTRADICTS})
 _OPEN = frozenset({Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION})
 
 
@@ -299,29 +309,32 @@ def _other_thing(new: _Reading, old: _Reading) -> bool:
     )
 
 
+def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
+    """What the same turn said that a thing *was*, where this says what it really is: a correction says both."""
+    now = _IS.match(new.text)
+    if now is None or not _REALLY.search(new.text[: now.end()]) or new.modality in _OPEN:
+        return
+    subject = set(content(_REALLY.sub(" ", now["subject"])))
+    for old in held:
+        was = _WAS.match(old.text)
+        if was is not None and subject and subject == set(content(was["subject"])):
+            yield Proposal(old.id, Relation.REPLACES, 0.9, (f"{was[0].strip()!r} gives way to {now[0].strip()!r}",))
+
+
 def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
     """The documents that were numbered alike and have the title of this one, which may be their next edition."""
     title = _title(new)
     if title is None:
         return []
-    label, number, words = title
-    return [
-        old
-        for old in held
-        if (other := _title(old)) is not None and (other[0], other[2]) == (label, words) and other[1] != number
-    ]
+    kind, number, words = title
+    titles = [(old, _title(old)) for old in held]
+    return [old for old, other in titles if other and (other[0], other[2]) == (kind, words) and other[1] != number]
 
 
 def _another(new: Statement, old: Statement) -> bool:
     """Two titles of one series: documents of their own, unless the later names what it replaces."""
     one, other = _title(new), _title(old)
     return one is not None and other is not None and one[0] == other[0] and not _PREDECESSOR.search(new.text)
-
-
-def _edition(last: Statement) -> Proposal:
-    """A title alone is never certain: two meetings may have one title."""
-    why = f"the title of {last.text.partition(':')[0]!r} again"
-    return Proposal(last.id, Relation.REPLACES, CERTAIN - 0.01, (why,))
 
 
 def _title(statement: Statement) -> tuple[str, str, tuple[str, ...]] | None:
