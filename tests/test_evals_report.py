@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -152,13 +153,36 @@ class TestDrillDown:
         assert given["no_memory"]["recalled"] == []
 
 
+PRESSING = """
+const seen = {}, all = (css) => [...document.querySelectorAll(css)];
+const background = () => getComputedStyle(document.body).backgroundColor;
+const turns = () => all("#answer .turn").length, mark = all("#answer button.ref.hit")[0];
+seen["turns before, open, closed"] = [turns()];
+mark.click(); seen["turns before, open, closed"].push(turns());
+seen["the turn that opened"] = mark.closest("li").querySelector(".turn").textContent;
+mark.click(); seen["turns before, open, closed"].push(turns());
+seen.links = all("nav a").map((a) => a.getAttribute("href"));
+seen["links that lead nowhere"] = seen.links.filter((href) => !document.querySelector(href));
+const words = document.getElementById("words"), contested = document.getElementById("contested");
+words.value = "base62"; words.dispatchEvent(new Event("input"));
+seen["found by words"] = all("#list button").length;
+words.value = ""; contested.click(); seen.contested = all("#list button").length;
+seen.background = background(); document.getElementById("theme").click();
+seen["background after the button"] = background();
+seen["wider than the window"] = Math.max(0, document.documentElement.scrollWidth - innerWidth);
+const pre = document.createElement("pre"); pre.id = "seen"; pre.textContent = JSON.stringify(seen);
+document.body.append(pre);
+"""
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium to look at the page with")
 class TestInABrowser:
     def dom(self, written: Path, fragment: str, profile: Path) -> str:
         command = [
             "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", f"--user-data-dir={profile}", "--virtual-time-budget=3000",
+            "--disable-component-update", "--disable-sync", "--window-size=520,900", f"--user-data-dir={profile}",
+            "--virtual-time-budget=3000",
             "--dump-dom", f"{written.as_uri()}{fragment}",
         ]  # fmt: skip
         return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
@@ -170,6 +194,24 @@ class TestInABrowser:
         assert "Where it was said" in answer
         assert "t1 · user · 2026-01-01 01:00" in answer
         assert "owned" not in re.search(r"<title>(.*?)</title>", dom)[1]
+
+    def test_links_marks_filters_and_the_theme_do_what_they_say_when_pressed(
+        self, written: Path, tmp_path: Path
+    ) -> None:
+        """One visit: a script at the end of a copy of the page presses everything and notes what it saw."""
+        copy = tmp_path / "pressed.html"
+        copy.write_text(written.read_text().replace("</body>", f"<script>{PRESSING}</script></body>"))
+        dom = self.dom(copy, "#q/tiny/chat-1/1/p1", tmp_path / "profile")
+        seen = json.loads(unescape(re.search(r'<pre id="seen">(.*?)</pre>', dom, re.S)[1]))
+        assert seen["turns before, open, closed"] == [1, 2, 1]
+        assert seen["the turn that opened"].startswith("t1 · user · 2026-01-01 01:00")
+        assert "Short codes are in base62 always." in seen["the turn that opened"]
+        assert seen["links that lead nowhere"] == []
+        assert len(seen["links"]) >= 5
+        assert seen["found by words"] == 3  # one in each chat
+        assert seen["contested"] == 12  # no_memory never finds what the others do
+        assert seen["background"] != seen["background after the button"]
+        assert seen["wider than the window"] == 0
 
 
 class TestCostCurves:
