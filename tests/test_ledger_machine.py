@@ -47,7 +47,7 @@ Answer = TypeVar("Answer")
 class EveryLine:
     """An extractor as plain as can be: each line is an observation of whoever said it."""
 
-    name, version, portion = "lines", "1", 1_000_000
+    name, version, portion, beside = "lines", "1", 1_000_000, False
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         return Extraction(
