@@ -223,6 +223,19 @@ class TestNoTurnIsLostOrTakenTwice:
         with project.store() as store:
             assert store.stats()["events"] == 1
 
+    def test_notes_of_sessions_long_over_go_unless_they_hold_words(self, project):
+        notes = project.db.with_name("memory.db.hooks")
+        notes.mkdir(exist_ok=True)
+        for name, held in (("long over", False), ("holding", True), ("recent", False)):
+            note = notes / f"{name}.json"
+            note.write_text(json.dumps({"held": [{"text": "We chose Redis."}]} if held else {}))
+            if name != "recent":
+                os.utime(note, (0, 0))
+        project.hook("SessionEnd", reason="other")
+        left = {note.stem for note in notes.glob("*.json")}
+        assert "long over" not in left
+        assert {"holding", "recent"} <= left
+
     def test_what_a_stop_had_no_time_to_read_is_read_by_the_next_or_when_a_session_ends(self, project):
         for event, ended in (("Stop", "late"), ("SessionEnd", "another")):
             with project.store() as store:

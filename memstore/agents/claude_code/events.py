@@ -226,6 +226,7 @@ def end(store: MemoryStore, payload: Payload, session: Session) -> Output:
     """As at a stop; and whatever other sessions recorded and had no time to read is read now."""
     stop(store, payload, session)
     store.capture()
+    session.tidy(store.ledger.clock())
     return None
 
 

@@ -19,7 +19,8 @@ from memstore.markdown.folder import Folder
 if TYPE_CHECKING:
     from datetime import datetime
 
-KEPT_DAYS = 30
+KEPT = 30 * 86_400
+"""Seconds that notes outlive the last hook of their session; resumed later, its transcript is read from the start."""
 SHOWN = 500
 
 
@@ -86,6 +87,14 @@ class Session:
             found = datetime.fromisoformat(before[0])
             return found if found.tzinfo else None
         return None
+
+    def tidy(self, now: datetime) -> None:
+        """Drop the notes of sessions that ended long ago, but none that holds words no transcript was seen to have."""
+        for notes in self.directory.glob("*.json"):
+            with suppress(MemstoreError, OSError):
+                old = now.timestamp() - notes.lstat().st_mtime > KEPT
+                if old and not self._read(notes.name).get("held"):
+                    self._folder.remove(notes.name)
 
     def _read(self, name: str | None = None) -> dict[str, Any]:
         try:
