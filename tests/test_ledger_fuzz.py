@@ -116,7 +116,6 @@ class TestNothingButOurErrors:
             lambda: memory.record("Text.", role=value, session="s"),
             lambda: memory.record("Text.", role="user", session=value),
             lambda: memory.remember(value, modality="decision"),
-            lambda: memory.remember("Text.", modality=value),
             lambda: memory.remember("Text.", modality="decision", kind=value),
             lambda: memory.supersede(value, value, reason="x"),
             lambda: memory.flag(value, reason="x"),
@@ -126,6 +125,7 @@ class TestNothingButOurErrors:
                 call()
         if value is not None:
             for call in (
+                lambda: memory.remember("Text.", modality=value),
                 lambda: memory.remember("Text.", modality="decision", source=value),
                 lambda: memory.remember("Text.", modality="decision", ttl=value),
                 lambda: memory.remember("Text.", modality="decision", at=value),

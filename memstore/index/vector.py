@@ -257,7 +257,8 @@ class Matrix:
 
         # Summed in double precision and rounded, so that the order of the rows does not show in the last digit.
         products = self._vectors[rows].astype(np.float64) @ query.astype(np.float64)
-        return np.round(products / self._lengths[rows], 6)
+        cosines: np.ndarray = np.round(products / self._lengths[rows], 6)
+        return cosines
 
 
 def problems(db: sqlite3.Connection) -> list[Problem]:

@@ -18,6 +18,8 @@ from memstore.store.meaning import Meanings
 from memstore.store.tending import Tending
 
 MODES = ("exact", "hybrid", "select")
+_EVERYTHING = 1_000_000_000
+"""A k beyond what any store holds means everything; larger numbers mean no more."""
 
 
 class Recalling(Tending):
@@ -60,6 +62,7 @@ class Recalling(Tending):
             raise UsageError(f"mode {mode!r} is not one of {', '.join(MODES)}")
         if k < 1 or (budget is not None and budget < 1):
             raise UsageError("k and budget must be at least 1")
+        k = min(k, _EVERYTHING)
         wanted = [modality] if isinstance(modality, str) else list(modality or ())
         moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
         true_at = naming.micros(valid_at, "valid_at")
