@@ -1,29 +1,16 @@
-"""The examples run, against a scripted API."""
+"""The example of an agent loop runs, against a scripted API."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
 from memstore import MemoryStore
-
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
-
-@pytest.fixture
-def agent_loop():
-    spec = importlib.util.spec_from_file_location("agent_loop", EXAMPLES / "agent_loop.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from memstore.agents import example_loop
 
 
-def test_the_agent_loop_keeps_its_prefix_and_the_next_session_knows_an_option_from_a_decision(agent_loop, tmp_path):
+def test_the_agent_loop_keeps_its_prefix_and_the_next_session_knows_an_option_from_a_decision(tmp_path):
     anthropic = pytest.importorskip("anthropic")
     httpx = pytest.importorskip("httpx2")
     requests: list[dict] = []
@@ -39,11 +26,11 @@ def test_the_agent_loop_keeps_its_prefix_and_the_next_session_knows_an_option_fr
     http = anthropic.DefaultHttpxClient(transport=httpx.MockTransport(api))
     client = anthropic.Anthropic(api_key="none", http_client=http)
     with MemoryStore(tmp_path / "agent.db") as memory:
-        first = agent_loop.Agent(memory, client, purpose="the URL shortener")
+        first = example_loop.Agent(memory, client, purpose="the URL shortener")
         first.ask("We decided to use Redis for the URL shortener.")
         first.ask("We could refresh the TTL of the URL shortener on each access.")
         first.end()
-        second = agent_loop.Agent(memory, client, purpose="the URL shortener")
+        second = example_loop.Agent(memory, client, purpose="the URL shortener")
         for text in ("What about Redis?", "And the TTL?", "What else?"):
             assert second.ask(text) == "Understood."
         assert memory.stats()["events"] == 10

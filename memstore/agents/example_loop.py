@@ -1,10 +1,10 @@
-"""An agent loop with a memory, on the `anthropic` SDK.
+"""An example to read and copy: an agent loop with a memory, on the `anthropic` SDK.
 
 A prompt is cached from its beginning up to the last block that did not change. So what stands goes first and stays as
 it is for the whole session: the instructions, then one block of memory about what the session is for. What a single
 turn calls to mind goes last, into that turn's message, where it costs the cache nothing.
 
-    ANTHROPIC_API_KEY=… python examples/agent_loop.py "Plan the cache of the URL shortener"
+    ANTHROPIC_API_KEY=… python -m memstore.agents.example_loop "Plan the cache of the URL shortener"
 """
 
 from __future__ import annotations
