@@ -10,7 +10,6 @@ same thing* is judged by the words around them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -89,11 +88,11 @@ def stem(word: str) -> str:
 
 def content(text: str) -> list[str]:
     """Stems of the words of `text` that say what it is about, in order: no function words, no bare numbers."""
-    return [told for word in _WORD.findall(text) if (told := _telling(word))]
+    return [told for word in _WORD.findall(text) if (told := telling_stem(word))]
 
 
 @lru_cache(maxsize=1 << 16)
-def _telling(word: str) -> str:
+def telling_stem(word: str) -> str:
     """The stem of a word that tells something; empty for one that does not. Words repeat, so this is remembered."""
     lowered = word.lower()
     idle = (
@@ -126,25 +125,6 @@ def values(text: str, about: str = "", reach: int = 70) -> tuple[Value, ...]:
     return tuple(found)
 
 
-_LABEL = re.compile(r"([^\W\d_][\w’'-]*)\s+(?:no\.?\s*|number\s+|#)?#?$", re.IGNORECASE)
-
-
-def labels(text: str, found: Iterable[Value]) -> dict[str, set[str]]:
-    """The bare numbers that name a thing rather than measure it: {"pep": {"215"}} in "PEP 215 is final".
-
-    A number that stands right after the noun it belongs to, with no unit of its own, is read as a name. "Port 8080"
-    is one too: that it moved has to be said in words.
-    """
-    named: dict[str, set[str]] = {}
-    for value in found:
-        before = _LABEL.search(text, max(0, value.start - 40), value.start) if value.type == "count" else None
-        after = _WORD.search(text, value.end, value.end + 40)
-        bare = after is None or not _telling(after[0]) or not text[value.end : after.start()].isspace()
-        if before and bare and (label := _telling(before[1])):
-            named.setdefault(label, set()).add(value.canonical)
-    return named
-
-
 def comparable(one: Value, other: Value) -> bool:
     """Could one be a newer value of what the other measures? Type and unit only."""
     if one.type != other.type:
@@ -173,7 +153,7 @@ def _canonical(kind: str, words: str) -> str:
         return f"{hour:02}:{time[2] or '00'}"
     if kind == "measure":
         dimension, amount = _measured(words)
-        return f"{amount:g} {dimension}"
+        return f"{amount:.12g} {dimension}"
     if kind == "version":
         return plain.lstrip("v")
     if plain in _NUMBER_WORDS:
@@ -188,7 +168,7 @@ def _canonical(kind: str, words: str) -> str:
         if "billion" in plain
         else 1
     )
-    return f"{float(number[0]) * scale:g}" if number else plain
+    return f"{float(number[0]) * scale:.12g}" if number else plain
 
 
 def _measured(words: str) -> tuple[str, float]:
