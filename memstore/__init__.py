@@ -24,9 +24,12 @@ _HOMES = {
     "memstore.markdown.topic": "Topic",
     "memstore.policy": "Lifetimes",
     "memstore.model": (
-        "Advice Anchor AnchorReport Beside CaptureReport Certificate Change Concern Conflict Consolidation Event"
-        " Explanation Fact History Imported Kind Modality Origin Problem Provenance Recollection"
-        " Remedy ReviewItem Span Status Synced Transition Usage Verdict"
+        "Beside Change Concern Conflict Event Fact Kind Modality Origin Provenance Recollection Remedy Span Status"
+        " Transition Usage Verdict"
+    ),
+    "memstore.reports": (
+        "Advice Anchor AnchorReport CaptureReport Certificate Consolidation Explanation History Imported Problem"
+        " ReviewItem Synced"
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -40,37 +43,39 @@ if TYPE_CHECKING:
     from memstore.markdown.memory import MarkdownMemory
     from memstore.markdown.topic import Topic
     from memstore.model import (
-        Advice,
-        Anchor,
-        AnchorReport,
         Beside,
-        CaptureReport,
-        Certificate,
         Change,
         Concern,
         Conflict,
-        Consolidation,
         Event,
-        Explanation,
         Fact,
-        History,
-        Imported,
         Kind,
         Modality,
         Origin,
-        Problem,
         Provenance,
         Recollection,
         Remedy,
-        ReviewItem,
         Span,
         Status,
-        Synced,
         Transition,
         Usage,
         Verdict,
     )
     from memstore.policy import Lifetimes
+    from memstore.reports import (
+        Advice,
+        Anchor,
+        AnchorReport,
+        CaptureReport,
+        Certificate,
+        Consolidation,
+        Explanation,
+        History,
+        Imported,
+        Problem,
+        ReviewItem,
+        Synced,
+    )
     from memstore.store import DEFAULT, MemoryStore
 
 __all__ = [

@@ -101,19 +101,19 @@ def _a(modality: Modality) -> str:
 # --- lifetimes -------------------------------------------------------------------------------------------------
 
 # A statement about a moment ("the build passes", "staging is down") is news; it goes stale by tomorrow.
-_MOMENTARY = re.compile(
+# Compiled when the first observation is written: reading needs it not.
+_MOMENTARY = (
     r"\b(?:build|tests?|test suite|ci|pipeline|deploy(?:ment)?|server|service|staging|production|branch|job|"
     r"queue|site|cluster|database|api|endpoint|linter|type ?check(?:er)?)\b[^.?!]{0,60}?"
     r"\b(?:pass(?:es|ing|ed)?|fail(?:s|ing|ed)?|green|red|broken|down|up|back up|running|offline|online|"
     r"stuck|crash(?:es|ing|ed)?|timing out|unreachable|healthy|degraded|succeed(?:s|ed)?)\b"
-    r"|\b(?:right now|currently|at the moment|this (?:morning|afternoon|evening))\b",
-    re.IGNORECASE,
+    r"|\b(?:right now|currently|at the moment|this (?:morning|afternoon|evening))\b"
 )
 
 
 def momentary(text: str) -> bool:
     """Whether an observation describes the state of things at one moment rather than how things are."""
-    return _MOMENTARY.search(text) is not None
+    return re.search(_MOMENTARY, text, re.I) is not None
 
 
 _WEEK = timedelta(weeks=1)

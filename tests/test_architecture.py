@@ -13,6 +13,7 @@ TRAINING = ROOT / "memstore" / "capture" / "tagger" / "train"
 LAYERS = [
     "errors",
     "model",
+    "reports",
     "settings",
     "policy",
     "claude",
@@ -68,7 +69,7 @@ def test_a_layer_imports_only_layers_above_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", EVALS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_evals_uses_only_the_public_api_of_memstore(path: Path) -> None:
-    public = {"memstore", "memstore.errors", "memstore.model"}
+    public = {"memstore", "memstore.errors", "memstore.model", "memstore.reports"}
     for name, _ in imports(path):
         if name.split(".")[0] == "memstore":
             assert name.rpartition(".")[0] in public, f"{path.name} reaches into {name}"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from memstore.agents import views
 from memstore.errors import MemstoreError, MissingExtra, UsageError
-from memstore.model import Conflict, Event, Explanation, Modality, Status, Transition, Verdict
+from memstore.model import Conflict, Event, Modality, Status, Transition, Verdict
 from memstore.recall import render
+from memstore.reports import Explanation
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer

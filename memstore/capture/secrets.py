@@ -39,6 +39,7 @@ class Masked:
 
 
 # kind, literals (lower case) one of which must be in the text, pattern. Group "s", if there is one, is the secret.
+# Compiled when a text first holds one of its literals: few do, and the hooks that mask a tool's result cannot wait.
 _END = r"(?![A-Za-z0-9_-])"
 _TOKENS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("anthropic-key", ("sk-ant-",), r"sk-ant-[A-Za-z0-9_-]{16,}+"),
@@ -74,30 +75,27 @@ _TOKENS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("url-password", ("://",), r"(?<=://)[^\s:/@'\"<>\[\]{}$]{0,100}:(?P<s>(?!\[masked:|\$)[^\s/@'\"<>]{1,200})@(?=[A-Za-z0-9\[])"),
     ("url-password", ("=",), r"[?&](?:api_?key|access_?token|token|auth|sig(?:nature)?|secret|password|key)=(?P<s>(?!\[masked:)[A-Za-z0-9_.%~+-]{8,}+)"),
 )  # fmt: skip
-_COMPILED = tuple((kind, literals, re.compile(pattern)) for kind, literals, pattern in _TOKENS)
 
-_KEY_BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
-_KEY_END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: [0-9a-f]{1,128}")
-_KEY_BODY = re.compile(r"(?:[\s\\n\"'+>|]*+[A-Za-z0-9+/=]{16,}+)*+")
+_KEY_BEGIN = r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d"
+_KEY_END = r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: [0-9a-f]{1,128}"
+_KEY_BODY = r"(?:[\s\\n\"'+>|]*+[A-Za-z0-9+/=]{16,}+)*+"
 
 _NAMES = (
     "password", "passwd", "passphrase", "passcode", "pwd", "secret", "apikey", "api_key", "api-key", "api key", "token",
     "access_key", "access key", "accesskey", "private_key", "private key", "credential", "encryption_key", "signing_key", "db_pass", "auth_key",
 )  # fmt: skip
-_NAMED = re.compile(
+_NAMED = (
     r"(?i:passwords?|passwd|passphrase|passcode|pwd|secrets?|api[_ -]?keys?|tokens?|(?:access|private|encryption|signing|auth)[_ ]?key|"
     r"credentials?|db_pass)[A-Za-z0-9_-]{0,24}[\"'`*]{0,3}"
     r"(?:\s{0,4}(?::=|=>|==|=|:|→)\s{0,4}|\s{1,4}(?i:is|was|are|set to|to|be)\s{1,4}(?:(?i:now|set to)\s{1,4})?|\s{1,2}(?=[\"'`]))"
     r"(?:\*\*)?(?:\"(?P<d>[^\"\n]{4,400})\"|'(?P<q>[^'\n]{4,400})'|`(?P<b>[^`\n]{4,400})`|(?P<u>[^\s\"'`,;<>()\[\]{}]{6,400}))"
 )
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = (
     r"(?i:\[masked:|[<{$%(\[]|x{3,}|\*{3,}|\.{3}|…|your[_ -]|my[_ -]?(?:secret|pass|token|key)|example|changeme|placeholder|redacted|"
     r"none$|null$|true$|false$|undefined$|required$|optional$|string$|process\.env|os\.environ|getenv|env\.|config\.|settings\.|secrets\.|"
     r"self\.|this\.|req(?:uest)?\.|args\.)"
 )
-_CODE_REFERENCE = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+$|[A-Za-z_]+\($|[A-Z][A-Z_]+$|https?:|/|[a-z]+(?:[_-][a-z]+)*\.?$"
-)
+_CODE_REFERENCE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+$|[A-Za-z_]+\($|[A-Z][A-Z_]+$|https?:|/|[a-z]+(?:[_-][a-z]+)*\.?$"
 
 
 def mask(text: str) -> Masked:
@@ -123,13 +121,13 @@ def mask(text: str) -> Masked:
 def _spans(text: str) -> Iterator[tuple[int, int, str]]:
     lowered = text.lower()
     yield from _private_keys(text)
-    for kind, literals, pattern in _COMPILED:
+    for kind, literals, pattern in _TOKENS:
         if any(literal in lowered for literal in literals):
-            for match in pattern.finditer(text):
+            for match in re.finditer(pattern, text):
                 group = "s" if match.groupdict().get("s") is not None else 0
                 yield *match.span(group), kind
     if any(name in lowered for name in _NAMES):
-        for match in _NAMED.finditer(text):
+        for match in re.finditer(_NAMED, text):
             for group in "dqbu":
                 value = match[group]
                 if value is not None and (
@@ -141,11 +139,14 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int, str]]:
+    if "-----BEGIN" not in text and "PuTTY-User-Key-File-" not in text:
+        return
+    opening, closing, inside = map(re.compile, (_KEY_BEGIN, _KEY_END, _KEY_BODY))
     at, closed = 0, True
-    while begin := _KEY_BEGIN.search(text, at):
-        end = _KEY_END.search(text, begin.end()) if closed else None
+    while begin := opening.search(text, at):
+        end = closing.search(text, begin.end()) if closed else None
         closed = end is not None
-        body = _KEY_BODY.match(text, begin.end())
+        body = inside.match(text, begin.end())
         at = end.end() if end else (body.end() if body else begin.end())
         yield begin.start(), at, "private-key"
 
@@ -159,11 +160,11 @@ def _assigned(match: re.Match[str], group: str) -> bool:
 def _environment(match: re.Match[str], value: str) -> bool:
     """`DB_PASSWORD=swordfish`: in an environment file even an ordinary word is a secret."""
     name = match[0].partition("=")[0]
-    return "=" in match[0] and name.isupper() and not _PLACEHOLDER.match(value) and not value.isupper()
+    return "=" in match[0] and name.isupper() and not re.match(_PLACEHOLDER, value) and not value.isupper()
 
 
 def _is_secret(value: str, *, quoted: bool, assigned: bool) -> bool:
-    if _PLACEHOLDER.match(value):
+    if re.match(_PLACEHOLDER, value):
         return False
     varied = sum((any(c.isdigit() for c in value), any(c.isupper() for c in value), any(c.islower() for c in value)))
     odd = any(not c.isalnum() and c not in " _-." for c in value.rstrip(".!?:*"))
@@ -172,6 +173,6 @@ def _is_secret(value: str, *, quoted: bool, assigned: bool) -> bool:
         return " " not in value.strip() or digits or odd
     if quoted:
         return digits or odd
-    if _CODE_REFERENCE.match(value) and not (digits and len(value) >= 12):
+    if re.match(_CODE_REFERENCE, value) and not (digits and len(value) >= 12):
         return False
     return digits and (varied >= 2 or odd or len(value) >= 8) if not assigned else (digits or odd) and len(value) >= 6

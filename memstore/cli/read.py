@@ -9,7 +9,8 @@ import click
 from memstore.cli import look
 from memstore.cli.formats import Answer, output, record
 from memstore.cli.target import Target, moment, text_argument
-from memstore.model import Explanation, Modality
+from memstore.model import Modality
+from memstore.reports import Explanation
 
 MODALITIES = click.Choice([*(one.value for one in Modality), "option"])
 

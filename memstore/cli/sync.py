@@ -9,7 +9,7 @@ import click
 from memstore.cli import look
 from memstore.cli.formats import Answer, output, record
 from memstore.cli.target import Target
-from memstore.model import Synced
+from memstore.reports import Synced
 
 FOLDER = "markdown"
 

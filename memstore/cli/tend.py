@@ -12,7 +12,8 @@ from memstore.cli import look
 from memstore.cli.formats import Answer, Row, output, record
 from memstore.cli.target import Target, moment
 from memstore.errors import UsageError
-from memstore.model import AnchorReport, Conflict, Fact, ReviewItem, Status, Transition
+from memstore.model import Conflict, Fact, Status, Transition
+from memstore.reports import AnchorReport, ReviewItem
 
 if TYPE_CHECKING:
     from memstore.store import MemoryStore

@@ -10,7 +10,8 @@ import click
 from memstore.cli import look
 from memstore.cli.formats import Answer, output, record
 from memstore.cli.target import Target, moment
-from memstore.model import Event, Explanation, Fact, History, Provenance, Status
+from memstore.model import Event, Fact, Provenance, Status
+from memstore.reports import Explanation, History
 
 _TOLD_OTHERWISE = {"confidence", "contributions", "evidence"}  # the evidence is in --json
 AROUND = 300  # characters of the turn shown on each side of the quote

@@ -20,7 +20,8 @@ from memstore.cli.formats import record as as_record
 from memstore.cli.read import MODALITIES, modality_of
 from memstore.cli.target import STDIN_BYTES, Target, moment, read_text, text_argument
 from memstore.errors import UsageError
-from memstore.model import CaptureReport, Conflict, Fact, Kind, Modality, Origin, Transition, Verdict
+from memstore.model import Conflict, Fact, Kind, Modality, Origin, Transition, Verdict
+from memstore.reports import CaptureReport
 
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import Standing, Step, effective
@@ -100,8 +101,7 @@ It is not fitted, for want of data: who acts on a fact does not learn each time 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Confidence:
+class Confidence(NamedTuple):
     """The probability, and what each feature added to its logarithm of odds (0 left out)."""
 
     probability: float
@@ -149,8 +149,7 @@ def shown(found: Confidence, evidence: Evidence) -> dict[str, object]:
     return {"confidence": found.basis, "contributions": dict(found.contributions), "evidence": known}
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(NamedTuple):
     intercept: float
     weights: Mapping[str, float]
     outcomes: int

@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import digest
 from memstore.ledger.standing import Moment, Standing, State, Step, derive
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Why a conclusion is doubted: the facts (pk) from it down to the premise that fell, and how that fell."""
 
     path: tuple[int, ...]

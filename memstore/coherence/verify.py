@@ -25,7 +25,8 @@ from typing import Any
 from memstore.ledger import facts, standing, transitions
 from memstore.ledger.events import sha256
 from memstore.ledger.standing import State
-from memstore.model import Change, Problem
+from memstore.model import Change
+from memstore.reports import Problem
 
 _BATCH = 2000
 

@@ -33,7 +33,7 @@ from memstore.index.chroma_client import BESIDE, Client, pass_on
 from memstore.index.embedding import DIMENSIONS
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.ledger.connection import Ledger
-from memstore.model import Problem
+from memstore.reports import Problem
 
 if TYPE_CHECKING:
     import numpy as np

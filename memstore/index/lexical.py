@@ -15,11 +15,14 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from memstore.index import lists, places, vector
 from memstore.index.lists import Postings
 from memstore.ledger.connection import Transaction
-from memstore.model import Problem
+
+if TYPE_CHECKING:
+    from memstore.reports import Problem
 
 _TOKENS = f"fts5(text, content='', detail=none, tokenize='{lists.TOKENIZER}')"
 _TABLES = (*lists.TABLES, "words", *places.TABLES)
@@ -143,6 +146,8 @@ def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], li
 
 def problems(db: sqlite3.Connection) -> Iterator[Problem]:
     """How the index differs from the facts: `rebuild` mends all of it."""
+    from memstore.reports import Problem
+
     if not exists(db):
         yield Problem("index", "words", "the full-text index is missing: run  memstore verify --rebuild")
         return

@@ -17,10 +17,11 @@ from memstore.index import places
 from memstore.index.embedding import DIMENSIONS, Encoder
 from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark
 from memstore.ledger.connection import Ledger, Transaction
-from memstore.model import Problem
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from memstore.reports import Problem
 
 # How much of a turn its vector stands for, in characters.
 _HEAD_OWN = 600
@@ -263,6 +264,8 @@ class Matrix:
 
 def problems(db: sqlite3.Connection) -> list[Problem]:
     """Vectors whose statement is gone, or whose size is wrong. That some are missing is no problem: they lag."""
+    from memstore.reports import Problem
+
     if not exists(db):
         return []
     found = []

@@ -13,7 +13,6 @@ because a hook that lives for 100 ms cannot pay for it.
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import threading
 import time
@@ -43,7 +42,7 @@ def system_clock() -> datetime:
 
 def random_number(micros: int) -> int:
     """Fifty bits of milliseconds and forty random ones: where the ids of one transaction begin."""
-    return (micros // 1000 % (1 << 50)) << 40 | secrets.randbits(40)
+    return (micros // 1000 % (1 << 50)) << 40 | int.from_bytes(os.urandom(5), "big")
 
 
 class _Connection(sqlite3.Connection):

@@ -7,7 +7,6 @@ names the Markdown folders that are synced with the store: those are reached (ki
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +54,7 @@ def whole_file(target: Path) -> Iterator[IO[str]]:
 
 
 def _unfinished(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
+    return target.with_name(f".{target.name}.{os.urandom(4).hex()}.unfinished")
 
 
 def _private(path: str, flags: int) -> int:

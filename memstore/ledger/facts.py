@@ -14,7 +14,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from memstore.errors import NotFound
 from memstore.ledger.connection import Transaction
@@ -47,8 +47,7 @@ class Draft:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A fact as the ledger reads it for ranking: everything but its provenance, with its cached standing."""
 
     pk: int

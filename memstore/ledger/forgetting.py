@@ -22,7 +22,8 @@ from memstore.ledger.connection import Transaction
 from memstore.ledger.events import sha256
 from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
-from memstore.model import Certificate, Change
+from memstore.model import Change
+from memstore.reports import Certificate
 
 BLANK = "\N{FULL BLOCK}"
 _FORGOTTEN = "[forgotten]"

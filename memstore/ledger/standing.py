@@ -8,8 +8,8 @@ with the `now` it is given: nothing has to sweep the store for a fact to expire.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from memstore.model import Change, Status
 
@@ -37,8 +37,7 @@ Moment = tuple[int, int]
 NEVER: Moment = (-(2**63), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One transition as a fact sees it: which side it stood on, and when the words behind it were said."""
 
     pk: int
@@ -54,8 +53,7 @@ class Step:
         return self.at, self.pk
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """`since` is when the state became what it is, `cleared` when somebody last said that a fact holds after all.
 
     Both are NEVER where that did not happen. `doubts` are the flaggings (pk) that nobody has answered.

@@ -31,11 +31,13 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Folder:
     """Text files under `root`, by relative name such as `topic.md` or `team/topic.md`.
 
-    The root itself may be reached through links (it is the caller's word); nothing below it may be one.
+    The root itself may be reached through links (it is the caller's word); nothing below it may be one. Files that are
+    not `durable` are replaced in one step too, but nobody waits for the disk: a power cut may take the last of them.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, durable: bool = True) -> None:
         self.root = Path(root)
+        self._durable = durable
         if self.root.exists() and not self.root.is_dir():
             raise PathRefused(f"{self.root} is not a directory: name the directory that holds MEMORY.md")
 
@@ -64,7 +66,7 @@ class Folder:
             with suppress(FileNotFoundError):
                 _regular(folder, leaf, name)
             os.replace(temporary, leaf, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+            self._sync(folder)
 
     def replace(self, name: str, expected: str | None, text: str) -> bool:
         """Put `text` in the place of `expected` (None: of nothing); False, and nothing changed, if that is not there.
@@ -88,8 +90,12 @@ class Folder:
                     while self._content(folder, temporary) != text.encode("utf-8"):
                         _exchange(folder, temporary, leaf)
                     return False
-            os.fsync(folder)
+            self._sync(folder)
             return True
+
+    def _sync(self, descriptor: int) -> None:
+        if self._durable:
+            os.fsync(descriptor)
 
     @staticmethod
     def _content(folder: int, leaf: str) -> bytes | None:
@@ -114,7 +120,7 @@ class Folder:
                 with open(os.open(temporary, _CREATE, 0o600, dir_fd=folder), "wb") as stream:
                     stream.write(data)
                     stream.flush()
-                    os.fsync(stream.fileno())
+                    self._sync(stream.fileno())
                 yield folder, temporary, leaf
             except OSError as error:
                 raise _refusal(name, error) from error

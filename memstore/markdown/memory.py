@@ -25,7 +25,7 @@ from memstore.errors import MemstoreError, NotFound, UsageError
 from memstore.markdown import keywords
 from memstore.markdown.folder import Folder
 from memstore.markdown.topic import Topic, parse, render
-from memstore.model import Problem
+from memstore.reports import Problem
 
 INDEX = "MEMORY.md"
 INDEX_LINES = 200

@@ -22,7 +22,8 @@ from memstore.markdown.memory import INDEX, points_at, with_entries, without_ent
 from memstore.markdown.statement import Piece, item, pieces, statement
 from memstore.markdown.topic import DESCRIPTION_CHARACTERS as DESCRIPTION_LONGEST
 from memstore.markdown.topic import NAME_CHARACTERS, Topic, parse, render
-from memstore.model import Fact, Kind, Problem, Status
+from memstore.model import Fact, Kind, Status
+from memstore.reports import Problem
 
 NOTE = ".memstore.json"
 TOPIC_BYTES = 4_000

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
+from typing import NamedTuple
 
 from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
@@ -38,8 +39,7 @@ _COMPARED = 12
 _READ = 700
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A query with everything that decides its answer. Times in microseconds; `now` is the moment asked about."""
 
     text: str

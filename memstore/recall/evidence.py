@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from memstore.index.lists import Postings
 from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turn
@@ -44,8 +44,7 @@ _SESSION_SHIFT = STATEMENT_BITS + TURN_BITS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One word of the query: where it is, and how rare it is among turns and among sessions."""
 
     word: str

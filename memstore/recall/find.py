@@ -10,10 +10,9 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.index import lexical, places
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
@@ -47,8 +46,7 @@ _CLOSENESS = 10.0
 _Statement = tuple[int, int, int, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A fact that may answer, with its score. `reasons` says what made it, when someone asks."""
 
     fact: int

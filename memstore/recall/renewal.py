@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from memstore.recall.understanding import Query
 
@@ -44,8 +44,7 @@ _WORD = re.compile(r"\w+")
 _ENDING = re.compile(r"(?<=\w{3})(?:ing|ed|es|s|ly)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What comparing needs of an answer: the words of its turn, when they were said, their standing, its score."""
 
     words: str
@@ -93,8 +92,9 @@ def _renews(
     shared = of_old[1] & of_new[1]
     if not shared.intersection(asked[:_FIRST_WORDS]) or len(shared.intersection(asked)) < _SHARED:
         return False
-    distance = _DISTANCE_OF_CHANGE if re.search(_CHANGE, new.words, re.I) else _DISTANCE
-    return new.score >= old.score - distance
+    if new.score >= old.score - _DISTANCE:
+        return True
+    return new.score >= old.score - _DISTANCE_OF_CHANGE and re.search(_CHANGE, new.words, re.I) is not None
 
 
 def _read(text: str, asked: Sequence[str]) -> tuple[frozenset[str], set[str]]:

@@ -6,8 +6,8 @@ No model is needed and nothing is guessed: where a rule does not fire, ranking g
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from memstore.model import Modality
 
@@ -27,11 +27,11 @@ _OVERVIEW = re.compile(
     r"|throughout (?:our|my|the)|across (?:our|my|all)|over time|so far)\b",
     re.IGNORECASE,
 )
-_OF_ASSISTANT = re.compile(
-    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)",
-    re.IGNORECASE,
+# These two are compiled when a query says "you".
+_OF_ASSISTANT = (
+    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)"
 )
-_REQUEST = re.compile(r"\s*(?:can|could|would|will) you\b", re.IGNORECASE)
+_REQUEST = r"\s*(?:can|could|would|will) you\b"
 _EVER = re.compile(r"\bever\b|\b(?:have|has|had) (?:i|we)\b", re.IGNORECASE)
 _PAST = re.compile(
     r"\b(?:used to|originally|initially|previous(?:ly)?|at first|formerly|earlier|before|back then|old(?:er)?|first"
@@ -71,8 +71,7 @@ _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """A date as far as it was named (None: any), or, for a relative one, a range of days."""
 
     year: int | None = None
@@ -90,8 +89,7 @@ class Period:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query, read. `words` in lower case, each once; `every_word` includes the common ones."""
 
     text: str
@@ -117,11 +115,17 @@ def read(text: str, now: datetime) -> Query:
         code=tuple(dict.fromkeys(_CODE.findall(text))),
         periods=tuple(_periods(text, frozenset(every), now)),
         overview=bool(_OVERVIEW.search(text)),
-        of_assistant=bool(_OF_ASSISTANT.search(text)) and not _REQUEST.match(text),
+        of_assistant="you" in every
+        and bool(re.search(_OF_ASSISTANT, text, re.I))
+        and not re.match(_REQUEST, text, re.I),
         ever=bool(_EVER.search(text)),
         past=bool(_PAST.search(text)),
         modality=next((modality for modality, cue in _INTENT if cue.search(text)), None),
     )
+
+
+def _of_assistant(text: str) -> bool:
+    return bool(re.search(_OF_ASSISTANT, text, re.I)) and not re.match(_REQUEST, text, re.I)
 
 
 def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:

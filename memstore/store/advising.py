@@ -13,7 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from memstore.model import Advice, Remedy, ReviewItem
+from memstore.model import Remedy
+from memstore.reports import Advice, ReviewItem
 
 if TYPE_CHECKING:
     from memstore.claude import Asking

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from memstore.coherence import doubt
 from memstore.errors import NotFound
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.standing import Standing, State, current, derive, status
 from memstore.ledger.times import from_micros
-from memstore.model import Conflict, Explanation, Fact, History, Status, Transition
+from memstore.model import Conflict, Fact, Status, Transition
 from memstore.policy import authority, binding, strength
+
+if TYPE_CHECKING:
+    from memstore.reports import Explanation, History
 
 
 def standing_of(db: sqlite3.Connection, rows: dict[int, facts.Row], as_of: int | None) -> dict[int, Standing]:
@@ -95,6 +99,8 @@ def _true_at(row: facts.Row, successors: Sequence[facts.Row], moment: int) -> bo
 
 def history(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> History:
     """The whole chain around a fact, oldest first, with everything that happened to its members."""
+    from memstore.reports import History
+
     held(db, pk, as_of)
     back = transitions.predecessors(db, [pk], as_of)
     roots = {pk, *transitions.reachable(back, pk)}
@@ -116,6 +122,7 @@ def history(db: sqlite3.Connection, pk: int, now: int, as_of: int | None) -> His
 def explain(db: sqlite3.Connection, pk: int, now: int) -> Explanation:
     """A fact with its source turns, its standing and what moved it."""
     from memstore.coherence.confidence import confidence, gather, shown
+    from memstore.reports import Explanation
 
     (fact,) = whole(db, [pk])
     row = facts.rows(db, [pk])[pk]

@@ -15,7 +15,7 @@ from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Draft
 from memstore.ledger.times import to_micros
-from memstore.model import CaptureReport, Change, Event, Usage
+from memstore.model import Change, Event, Usage
 from memstore.policy import Lifetimes
 from memstore.store.tending import Tending
 from memstore.store.writing import add, tie, ttl_micros
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memstore.capture.extract import Claim, Extraction, Extractor
     from memstore.claude import Asking
     from memstore.coherence.snapshot import Snapshot
+    from memstore.reports import CaptureReport
 
 _BATCH = 200
 _CONTEXT = 6
@@ -94,6 +95,8 @@ def capture(
 
     `claude`, where there is one, is shown the updates that the words alone leave open.
     """
+    from memstore.reports import CaptureReport
+
     done = _Done()
     name = f"{extractor.name}/{extractor.version}"
     while True:

@@ -15,20 +15,7 @@ from memstore.errors import UsageError
 from memstore.index import lexical
 from memstore.ledger import events, facts, usage
 from memstore.ledger.connection import Ledger
-from memstore.model import (
-    Certificate,
-    Conflict,
-    Event,
-    Explanation,
-    Fact,
-    History,
-    Imported,
-    Kind,
-    Modality,
-    Problem,
-    Status,
-    Usage,
-)
+from memstore.model import Conflict, Event, Fact, Kind, Modality, Status, Usage
 from memstore.policy import Lifetimes
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.store import asking, keeping, naming, writing
@@ -47,6 +34,7 @@ if TYPE_CHECKING:
     from memstore.claude import Claude
     from memstore.coherence.anchors import AnchorTarget
     from memstore.index.embedding import Encoder
+    from memstore.reports import Certificate, Explanation, History, Imported, Problem
 
 
 class _Default(Enum):

@@ -26,8 +26,9 @@ from memstore.ledger.connection import Ledger
 from memstore.markdown.folder import Folder
 from memstore.markdown.statement import Piece, item, same_words, statement
 from memstore.markdown.view import Page, View, read_note
-from memstore.model import Conflict, Fact, Modality, Origin, Span, Status, Synced
+from memstore.model import Conflict, Fact, Modality, Origin, Span, Status
 from memstore.policy import FILE_KEYS, strength, weaker
+from memstore.reports import Synced
 from memstore.store import naming
 from memstore.store.held import mask
 

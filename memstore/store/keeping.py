@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memstore.coherence import doubt
 from memstore.errors import CorruptStore, UsageError
@@ -20,8 +20,11 @@ from memstore.ledger import copies, events, facts
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.standing import State, status
 from memstore.ledger.times import to_micros
-from memstore.model import Certificate, Event, Fact, Imported, Modality, Problem, Recollection, Status
+from memstore.model import Event, Fact, Modality, Recollection, Status
 from memstore.store import naming
+
+if TYPE_CHECKING:
+    from memstore.reports import Certificate, Imported, Problem
 
 
 def forget(
@@ -99,6 +102,7 @@ def open_index(ledger: Ledger) -> None:
 def verify(ledger: Ledger) -> list[Problem]:
     from memstore.coherence import verify as verification
     from memstore.index import vector
+    from memstore.reports import Problem
 
     try:
         with ledger.reading() as db:

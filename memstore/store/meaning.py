@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from memstore.errors import StoreError
 from memstore.index import vector
-from memstore.model import Problem
 from memstore.recall.find import Meaning
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from memstore.index.chroma import Chroma
     from memstore.index.embedding import Encoder
     from memstore.ledger.connection import Ledger
+    from memstore.reports import Problem
 
 # How many facts without a vector one question may embed before it is answered: about a second's work.
 _AT_ONCE = 256

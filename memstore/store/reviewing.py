@@ -7,26 +7,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from memstore.coherence import chains, doubt
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import Standing, State, derive, status
 from memstore.ledger.times import to_micros
-from memstore.model import (
-    Change,
-    Concern,
-    Conflict,
-    Consolidation,
-    Modality,
-    Origin,
-    Remedy,
-    ReviewItem,
-    Status,
-)  # fmt: skip
+from memstore.model import Change, Concern, Conflict, Modality, Origin, Remedy, Status
 from memstore.policy import ABANDONED, LAPSING, harm, refusal
-from memstore.store import advising, asking
+from memstore.store import asking
 from memstore.store.tending import Tending
+
+if TYPE_CHECKING:
+    from memstore.reports import Consolidation, ReviewItem
 
 _MERGED = "the same statement, merged"
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,6 +43,8 @@ class Reviewing(Tending):
         open while both of its sides can still be current and neither was confirmed since. With `advise`, a store that
         was given Claude shows it the first items, and its proposals come back with the words they go by.
         """
+        from memstore.reports import ReviewItem
+
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
         with self.ledger.reading() as db:
             scopes = self._scope_pks(db, scope)
@@ -67,6 +63,8 @@ class Reviewing(Tending):
         asking_claude = self._asking(scope if isinstance(scope, str) else None) if advise and items else None
         if asking_claude is None:
             return items
+        from memstore.store import advising
+
         told = advising.advice(asking_claude, items)
         return [replace(item, advice=told.get(place)) for place, item in enumerate(items)]
 
@@ -87,6 +85,8 @@ class Reviewing(Tending):
         what it is certain of where policy allows it (`advising`). With `dry_run` nothing is written, no file is looked
         at, and nobody is asked.
         """
+        from memstore.reports import Consolidation
+
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
         deadline = None if seconds is None else time.monotonic() + seconds
         looked = self.check_anchors(paths=() if dry_run else None, seconds=seconds, scope=scope)
@@ -123,6 +123,8 @@ class Reviewing(Tending):
         That the later of two took the place of the earlier is carried out if the later may do that by itself; what was
         said by nobody with more standing than an assistant is withdrawn as an assistant would. The rest is a person's.
         """
+        from memstore.store import advising
+
         given = item.advice
         if given is None or given.confidence < advising.CERTAIN:
             return ()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
-from memstore.model import Synced
 from memstore.store.held import Held
 
 if TYPE_CHECKING:
+    from memstore.reports import Synced
     from memstore.store.facade import MemoryStore
 
 

@@ -14,7 +14,7 @@ from memstore.errors import AnchorRefused, MissingExtra, NotFound, ReadOnlyStore
 from memstore.ledger import anchors, events, facts
 from memstore.ledger.anchors import Tie
 from memstore.ledger.times import from_micros
-from memstore.model import Anchor, AnchorReport, Recollection, Status
+from memstore.model import Recollection, Status
 from memstore.store import naming, writing
 from memstore.store.held import Held, mask
 from memstore.store.naming import FactLike
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memstore.coherence.inventory import Inventory
     from memstore.coherence.snapshot import Snapshot
     from memstore.coherence.ties import Finding, Settled
+    from memstore.reports import Anchor, AnchorReport
 
 RECALL_SECONDS = 0.05
 """How long a recall may look at files. What was not looked at in time says so."""
@@ -50,6 +51,8 @@ class Tending(Held):
 
     def anchors(self, fact: FactLike, *, scope: str | None = None) -> list[Anchor]:
         """What a fact is tied to."""
+        from memstore.reports import Anchor
+
         with self.ledger.reading() as db:
             (pk,) = naming.fact_pks(db, fact, [self._scope(scope)])
             id_ = facts.rows(db, [pk])[pk].id
@@ -181,6 +184,8 @@ class Tending(Held):
         ]
 
     def _report(self, found: Sequence[Finding], settled: Settled, of: int) -> AnchorReport:
+        from memstore.reports import AnchorReport
+
         with self.ledger.reading() as db:
             rows = facts.rows(db, {*settled.flagged, *settled.restored, *settled.moved})
         return AnchorReport(

@@ -1,7 +1,8 @@
 """What the hooks of one session leave for the next: each is a process of its own that lives for a moment.
 
 Small JSON files in a folder beside the store, replaced in one step. They are conveniences: without them a
-transcript is read from its beginning (which adds nothing twice) and a line may be shown again.
+transcript is read from its beginning (which adds nothing twice) and a line may be shown again. So no agent waits
+until they are on the disk: they survive a hook that is killed, and a power cut may take the last of them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Session:
     """The state of one session. `shown` are the facts, with their standing, that the agent has in view."""
 
     def __init__(self, store: Path, name: str) -> None:
-        self._folder = Folder(store.with_name(store.name + ".hooks"))
+        self._folder = Folder(store.with_name(store.name + ".hooks"), durable=False)
         self._name = hashlib.sha256(name.encode()).hexdigest()[:32] + ".json"
 
     @property

@@ -12,7 +12,8 @@ from memstore.errors import ImportFailed
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.exchange.check import Bad, Problems, examine, micros, parse
-from memstore.model import Change, Imported
+from memstore.model import Change
+from memstore.reports import Imported
 
 _BATCH = 1000
 _SHOWN = 10
