@@ -19,19 +19,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(NamedTuple):
     """A masked secret: its kind, and where its mask begins in the masked text. Nothing of its content is kept."""
 
     kind: str
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(NamedTuple):
     """The text that may be stored, and what was taken out of it."""
 
     text: str

@@ -57,6 +57,8 @@ class Question(NamedTuple):
 
 @dataclass(slots=True)
 class _Candidate:
+    """A fact that may be said, with its standing at the moment asked about and what is known of it so far."""
+
     row: Row
     status: Status
     score: float
