@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from memstore.agents.claude_code.run import main as hook
 
         hook(words[1])
+        gc.freeze()  # nor for looking through all that it loaded once more before it ends
         return 0
     from memstore.cli.app import run
 
