@@ -42,11 +42,13 @@ def heads_are_ends(store: MemoryStore, scopes: Iterable[str]) -> None:
     That no chain of all is circular is `verify`'s to say.
     """
     facts = store.facts(scope=list(scopes))
-    for fact in facts[:: max(1, len(facts) // 64)] if len(facts) > 500 else facts:
+    asked: set[str] = set()
+    for fact in facts[:: max(1, len(facts) // 16)] if len(facts) > 500 else facts:
         story = store.history(fact)
         assert story.heads, fact
-        for head in story.heads:
+        for head in set(story.heads) - asked:
             assert store.history(head, scope=fact.scope).heads == (head,), (fact, head)
+        asked |= set(story.heads)
 
 
 def the_file_is_sound(path: Path) -> None:
