@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from memstore import MemoryStore
 from memstore.agents.claude_code import install
 from memstore.agents.claude_code.run import run
+from memstore.agents.claude_code.session import Session
 from memstore.cli import main
 
 EVENTS = (
@@ -188,7 +190,13 @@ class TestAStoryInTwoSessions:
             prompted = project.context("UserPromptSubmit", "s2", prompt="What about Redis and the cache of links?")
             assert 0 < store.counter.count(started) <= 1000
             assert 0 < store.counter.count(prompted) <= 250
-            booked = {entry.purpose: entry.input_tokens for entry in store.usage()}
+            assert store.usage() == []  # nobody who waits for an answer waits for the right to write
+            project.hook("Stop")
+            project.hook("Stop", "s2")
+            project.hook("Stop")
+            booked = Counter()
+            for entry in store.usage():
+                booked[entry.purpose] += entry.input_tokens
             assert booked == {"inject": store.counter.count(started), "retrieve": store.counter.count(prompted)}
 
     def test_nothing_remembered_can_close_its_fence(self, project):
@@ -341,12 +349,15 @@ class TestItCostsLittle:
     @pytest.mark.parametrize(
         ("event", "unloaded"),
         [
-            ("PostToolUse", {"sqlite3", "dataclasses", "memstore.store", "memstore.model", "click"}),
+            ("PostToolUse", {"sqlite3", "dataclasses", "memstore.store", "memstore.model", "click", "_hashlib"}),
             (
                 "SessionStart",
-                {"sqlite_utils", "click", "numpy", "memstore.recall.answer", "memstore.claude", "anthropic"},
+                {"sqlite_utils", "click", "numpy", "memstore.recall.answer", "memstore.claude", "anthropic", "ast"},
             ),
-            ("UserPromptSubmit", {"sqlite_utils", "click", "numpy", "memstore.claude", "memstore.capture.verbatim"}),
+            (
+                "UserPromptSubmit",
+                {"sqlite_utils", "click", "numpy", "memstore.claude", "memstore.capture.verbatim", "ast", "_hashlib"},
+            ),
         ],
     )
     def test_a_hook_loads_nothing_that_it_does_not_use(self, project, event, unloaded):
@@ -372,6 +383,33 @@ class TestItCostsLittle:
         loaded = set(process.stderr.decode().split())
         assert "memstore.agents.claude_code.run" in loaded
         assert unloaded & loaded == set()
+
+    def test_what_is_put_off_is_there_when_it_is_used(self):
+        code = (
+            "from memstore.agents.claude_code import sooner; sooner.put_off()\n"
+            "import copy, dataclasses, hashlib, inspect, sys\n"
+            "assert isinstance(hashlib, sooner.Later) and '_hashlib' not in sys.modules\n"
+            "from inspect import signature\n"
+            "record = dataclasses.make_dataclass('record', [('a', list)])\n"
+            "assert str(signature(record)) == str(inspect.signature(record)) == '(a: list) -> None'\n"
+            "assert dataclasses.asdict(record([1])) == {'a': [1]} and copy.copy([1]) == [1]\n"
+            "assert hashlib.sha256(b'').hexdigest().startswith('e3b0c44') and '_hashlib' in sys.modules\n"
+            "assert not isinstance(sys.modules['hashlib'], sooner.Later)\n"
+            "try: hashlib.nothing\n"
+            "except AttributeError: pass\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+
+    def test_the_notes_of_any_two_sessions_are_two_files(self, project):
+        names = ["0b1f-2", "last", "LAST", "../x", "x" * 65, "x" * 66, "é", "a b", "hooks", "session-last"]
+        for name in names:
+            Session(project.db, name).show([name])
+        assert [Session(project.db, name).shown() for name in names] == [{name} for name in names]
+        assert Session(project.db, "new").shown() == set()
 
 
 class TestItFailsOpen:

@@ -101,7 +101,8 @@ def cycle(folder: Path) -> str:
             for event in ("UserPromptSubmit", "Stop"):
                 start(folder, "s1", event, text).communicate()
         before = len(store.usage())
-        told = [start(folder, "s2", event, ASKED).communicate()[0].decode() for event in EVENTS[:2]]
+        say(folder, "s2", ASKED)
+        told = [start(folder, "s2", event, ASKED).communicate()[0].decode() for event in EVENTS]  # booked at the last
         booked: Counter[str] = Counter()
         for entry in store.usage()[before:]:
             booked[f"{entry.purpose} ({entry.counter})"] += entry.input_tokens + entry.output_tokens

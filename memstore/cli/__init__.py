@@ -9,6 +9,7 @@ before a person notices.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,10 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # An agent waits for this one: it does not pay for a parser of options that are not there, nor for collecting
         # garbage while it loads, which is a sixth of its time and frees nothing.
         gc.disable()
+        from memstore.agents.claude_code import sooner
+
+        sooner.put_off()
         from memstore.agents.claude_code.run import main as hook
 
         hook(words[1])
-        gc.freeze()  # nor for looking through all that it loaded once more before it ends
+        if arguments is None:
+            os._exit(0)  # nor for taking all of it down again: what it had to write is written
         return 0
     from memstore.cli.app import run
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from memstore import settings
 from memstore.agents import views
 from memstore.agents.claude_code.payload import Payload
-from memstore.agents.claude_code.session import Session
+from memstore.agents.claude_code.session import Session, Spent
 from memstore.agents.claude_code.tool import TOOL_CHARACTERS, hold
 from memstore.errors import MemstoreError
 from memstore.markdown import keywords
-from memstore.model import Fact, Modality, Recollection, Status
+from memstore.model import Fact, Modality, Recollection, Status, Usage
 from memstore.policy import BINDING_AUTHORITY, FILE_KEYS
 from memstore.recall import render
 from memstore.store import MemoryStore
@@ -105,11 +105,10 @@ def session_start(store: MemoryStore, payload: Payload, session: Session) -> Out
         lines.append(line)
         shown.append(_key(found))
         left -= cost
-    session.show(shown, afresh=True)
     output: dict[str, Any] = {"hookEventName": "SessionStart"}
     if lines:
         output["additionalContext"] = views.fenced(lines)
-        views.book(store, "inject", output["additionalContext"])
+    session.show(shown, afresh=True, spent=_spent(store, "inject", output.get("additionalContext", "")))
     if watched:
         output["watchPaths"] = [str(one) for one in watched]
     return {"hookSpecificOutput": output} if len(output) > 1 else None
@@ -171,9 +170,8 @@ def prompt(store: MemoryStore, payload: Payload, session: Session) -> Output:
             left -= cost
     if not lines:
         return None
-    session.show(kept)
     context = views.fenced(lines)
-    views.book(store, "retrieve", context)
+    session.show(kept, spent=_spent(store, "retrieve", context))
     return {"hookSpecificOutput": {"hookEventName": "UserPromptSubmit", "additionalContext": context}}
 
 
@@ -191,6 +189,19 @@ def _bears_on(wanted: set[str], found: Recollection) -> bool:
     """A word in common is chance in a long prompt: two telling ones are asked for, or half of a short one."""
     held = set(keywords.words(" ".join((found.text, *found.replaces))))
     return len(wanted & held) >= min(2, max(1, len(wanted) // 2))
+
+
+def _spent(store: MemoryStore, purpose: str, context: str) -> Spent:
+    """What a context takes, for the notes: it is booked at the next stop, so that no prompt waits to be let write."""
+    return purpose, store.counter.name, store.counter.count(context), store.ledger.clock().isoformat()
+
+
+def _book(store: MemoryStore, session: Session) -> None:
+    spent = session.released("spent")
+    if spent:
+        with store.transaction():
+            for purpose, counter, tokens, at in spent:
+                store.book(Usage(datetime.fromisoformat(at), purpose, "unknown", counter, tokens, 0, None, None))
 
 
 def file_changed(store: MemoryStore, payload: Payload, session: Session) -> Output:
@@ -219,6 +230,7 @@ def stop(store: MemoryStore, payload: Payload, session: Session) -> Output:
                 store.record(turn["text"], role=turn["role"], session=own, ref=turn.get("ref") or None)
     for one in sorted(sessions | {own}):  # its own even if nothing is new: an earlier stop may have run out of time
         store.capture(session=one)
+    _book(store, session)
     return None
 
 

@@ -7,7 +7,6 @@ until they are on the disk: they survive a hook that is killed, and a power cut 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,13 +23,27 @@ KEPT = 30 * 86_400
 """Seconds that notes outlive the last hook of their session; resumed later, its transcript is read from the start."""
 SHOWN = 500
 
+Spent = tuple[str, str, int, str]
+"""Tokens to be booked: for what purpose, by which counter, how many, and when."""
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name can be a file's, as the identifiers that Claude Code gives its sessions can."""
+    return len(name) <= 64 and name.isascii() and name.islower() and name.replace("-", "").isalnum()
+
+
+def _digest(name: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
 
 class Session:
     """The state of one session. `shown` are the facts, with their standing, that the agent has in view."""
 
     def __init__(self, store: Path, name: str) -> None:
         self._folder = Folder(store.with_name(store.name + ".hooks"), durable=False)
-        self._name = hashlib.sha256(name.encode()).hexdigest()[:32] + ".json"
+        self._name = f"session-{name}.json" if _is_plain(name) else f"hashed-{_digest(name)}.json"
 
     @property
     def directory(self) -> Path:
@@ -39,12 +52,14 @@ class Session:
     def shown(self) -> set[str]:
         return {one for one in self._read().get("shown", []) if isinstance(one, str)}
 
-    def show(self, keys: list[str], *, afresh: bool = False) -> None:
+    def show(self, keys: list[str], *, afresh: bool = False, spent: Spent | None = None) -> None:
         """Note that these are in view; `afresh` when what was in view is gone (a new or compacted context)."""
 
         def change(state: dict[str, Any]) -> None:
             before = [] if afresh else state.get("shown", [])
             state["shown"] = [*(before if isinstance(before, list) else []), *keys][-SHOWN:]
+            if spent is not None and spent[2]:
+                state.setdefault("spent", []).append(spent)
 
         self._change(change)
 
@@ -67,7 +82,7 @@ class Session:
             self._change(lambda state: state.setdefault("wrote", []).append(path))
 
     def released(self, what: str) -> list[Any]:
-        """The turns "held", or the files a tool "wrote": from now on they are the caller's."""
+        """The turns "held", the files a tool "wrote", or the tokens "spent": from now on they are the caller's."""
         found: list[Any] = []
         if self._read().get(what):
             self._change(lambda state: found.extend(state.pop(what, [])))
