@@ -66,6 +66,16 @@ def values(samples: Iterable[SampleRecord], metric: str, category: str = "") -> 
     ]
 
 
+def forecasts(samples: Iterable[SampleRecord], arm: str) -> list[tuple[float, bool]]:
+    """What an arm promised and what came of it: (confidence, was it right), ready for `stats`."""
+    return [
+        (float(confidence), bool(right))
+        for _, probe in scored(s for s in samples if s.arm == arm)
+        for made in probe.forecasts.values()
+        for confidence, right in made
+    ]
+
+
 def groups(samples: Iterable[SampleRecord]) -> dict[tuple[str, str], list[SampleRecord]]:
     """Samples by (task, arm), in the order they first appear by name."""
     found: dict[tuple[str, str], list[SampleRecord]] = defaultdict(list)

@@ -1,17 +1,60 @@
-"""Shared fixtures. What needs the full evaluation data skips without it, and says why."""
+"""What tests share: a clock, a store, the data. What needs the full evaluation data skips without it, and says why."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from evals.model import Sample, Turn
+from memstore import MemoryStore
 
 # A loaded machine must not fail a property.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = REPOSITORY / "data"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands still until it is moved; with a `tick` it moves by that much whenever it is read."""
+
+    def __init__(self, now: datetime = NOON, tick: timedelta = timedelta(0)) -> None:
+        self.now = now
+        self.tick = tick
+
+    def __call__(self) -> datetime:
+        self.now += self.tick
+        return self.now
+
+    def advance(self, **by: float) -> datetime:
+        self.now += timedelta(**by)
+        return self.now
+
+
+def ticking() -> Clock:
+    """No two moments are the same: what happens later has a later time."""
+    return Clock(NOON, tick=timedelta(seconds=1))
+
+
+def turns(sample: Sample) -> dict[str, Turn]:
+    """What a sample says, by reference."""
+    return {item.ref: item for item in sample.items if isinstance(item, Turn)}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return ticking()
+
+
+@pytest.fixture
+def memory(tmp_path: Path, clock: Clock) -> MemoryStore:
+    """An empty store at `memory.db`."""
+    return MemoryStore(tmp_path / "memory.db", clock=clock)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memstore import Fact, MemoryStore, Status
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> MemoryStore:
-    return MemoryStore(tmp_path / "m.db", clock=Clock())
+from tests.conftest import ticking
 
 
 def chain(memory: MemoryStore, length: int) -> list[Fact]:
@@ -127,7 +109,7 @@ class TestClearing:
 @given(data=st.data(), size=st.integers(2, 12))
 def test_a_fact_is_doubted_exactly_when_a_fallen_premise_reaches_it(tmp_path_factory, data, size: int) -> None:
     """Against the plain definition: reachability from what fell, over premises nobody vouched for since."""
-    memory = MemoryStore(tmp_path_factory.mktemp("doubt") / "m.db", clock=Clock())
+    memory = MemoryStore(tmp_path_factory.mktemp("doubt") / "memory.db", clock=ticking())
     below: list[list[int]] = []
     held: list[Fact] = []
     with memory.transaction():

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memstore import Concern, Fact, MemoryStore, Modality, Origin, Status
 from memstore.policy import harm
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> MemoryStore:
-    return MemoryStore(tmp_path / "m.db", clock=Clock())
+from tests.conftest import NOON, ticking
 
 
 def listed(memory: MemoryStore, **how) -> list[tuple[Concern, tuple[str, ...]]]:
@@ -70,7 +53,7 @@ class TestReview:
         memory.remember("the quarter ends", modality="observation", ttl=timedelta(days=60))
         assert listed(memory) == [(Concern.EXPIRING, ("the build passes",))]
         assert len(listed(memory, within=timedelta(days=90))) == 2
-        assert listed(memory, now=START + timedelta(days=4)) == []
+        assert listed(memory, now=NOON + timedelta(days=4)) == []
 
     def test_the_most_harmful_comes_first(self, memory) -> None:
         question = memory.remember("do we shard?", modality="question")
@@ -134,7 +117,7 @@ class TestConsolidate:
     def test_a_dry_run_writes_nothing_and_tells_the_same(self, memory) -> None:
         duplicates(memory)
         memory.remember("do we shard?", modality="question")
-        later = START + timedelta(days=400)
+        later = NOON + timedelta(days=400)
         before = memory.stats()
         planned = memory.consolidate(dry_run=True, now=later)
         assert memory.stats() == before
@@ -145,13 +128,13 @@ class TestConsolidate:
     def test_every_step_can_be_undone(self, memory) -> None:
         held = duplicates(memory)
         question = memory.remember("do we shard?", modality="question")
-        memory.consolidate(now=START + timedelta(days=400))
+        memory.consolidate(now=NOON + timedelta(days=400))
         assert memory.status(question) is Status.RETRACTED
         for fact in (held[0], question):
             (last,) = memory.history(fact).transitions[-1:]
             memory.revert(last, reason="not so fast")
         assert [memory.status(fact) for fact in held] == [Status.LIVE] * 3
-        assert memory.status(question, now=START) is Status.LIVE
+        assert memory.status(question, now=NOON) is Status.LIVE
 
     def test_what_says_the_same_of_another_kind_speaker_or_key_is_left_apart(self, memory) -> None:
         text = "We use Redis for sessions"
@@ -167,9 +150,9 @@ class TestConsolidate:
         guess = memory.remember("perhaps the disk is slow", modality="hypothesis")
         memory.remember("so we cache", modality="decision", depends_on=guess)
         memory.remember("the build passes", modality="observation", ttl=timedelta(days=1))
-        young = memory.remember("do we shard?", modality="question", at=START + timedelta(days=300))
-        assert memory.consolidate(now=START + timedelta(days=400)).dropped == ()
-        assert memory.status(young, now=START + timedelta(days=301)) is Status.LIVE
+        young = memory.remember("do we shard?", modality="question", at=NOON + timedelta(days=300))
+        assert memory.consolidate(now=NOON + timedelta(days=400)).dropped == ()
+        assert memory.status(young, now=NOON + timedelta(days=301)) is Status.LIVE
 
     def test_a_conclusion_from_a_duplicate_stands_when_its_premise_is_merged(self, memory) -> None:
         held = duplicates(memory)
@@ -185,7 +168,7 @@ class TestConsolidate:
 
     def test_it_looks_at_files_and_says_how_much_waits_for_review(self, memory, tmp_path) -> None:
         (tmp_path / "a.py").write_text("def f():\n    return 1\n")
-        tied = MemoryStore(tmp_path / "m.db", root=tmp_path, clock=Clock())
+        tied = MemoryStore(tmp_path / "memory.db", root=tmp_path, clock=ticking())
         tied.remember("f() in a.py gives one", modality="observation")
         (tmp_path / "a.py").write_text("def f():\n    return 2\n")
         assert tied.consolidate(dry_run=True).anchors.checked == 0
@@ -196,7 +179,7 @@ class TestConsolidate:
     @settings(max_examples=25, deadline=None)
     @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["decision", "question"])), max_size=10))
     def test_every_statement_stays_current_once_and_no_source_is_lost(self, tmp_path_factory, said) -> None:
-        memory = MemoryStore(tmp_path_factory.mktemp("merge") / "m.db", clock=Clock())
+        memory = MemoryStore(tmp_path_factory.mktemp("merge") / "memory.db", clock=ticking())
         held = [memory.remember(text, modality=m, session=str(at)) for at, (text, m) in enumerate(said)]
         memory.consolidate()
         live = [fact for fact in memory.facts() if memory.status(fact) is Status.LIVE]

@@ -27,12 +27,7 @@ from evals.datasets.files import locate, read_jsonl, utc
 from evals.datasets.phrases import asserts, contains_phrase, says
 from evals.model import DataMissing, Edge, EvalError, Sample, Turn
 from evals.tasks import TASKS
-
-DATA = Path(__file__).resolve().parent.parent / "data"
-
-
-def turns(sample: Sample) -> dict[str, Turn]:
-    return {item.ref: item for item in sample.items if isinstance(item, Turn)}
+from tests.conftest import DATA, turns
 
 
 class TestFilesAreFoundOrNamed:

@@ -18,13 +18,8 @@ from evals.datasets import (
     scale,
     stale_path,
 )
-from evals.model import Sample, Turn
-
-DATA = Path(__file__).resolve().parent.parent / "data"
-
-
-def turns(sample: Sample) -> dict[str, Turn]:
-    return {item.ref: item for item in sample.items if isinstance(item, Turn)}
+from evals.model import Sample
+from tests.conftest import DATA, turns
 
 
 class TestLongMemEval:

@@ -10,7 +10,7 @@ import pytest
 
 from memstore import MemoryStore, Status
 from memstore.errors import ImportFailed, UsageError
-from tests.test_store import NOON, Clock
+from tests.conftest import NOON, Clock
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ import pytest
 from memstore import MemoryStore
 from memstore.errors import CorruptStore, NewerSchema, NotAStore, ReadOnlyStore, StoreError, StoreFull, UsageError
 from memstore.ledger import connection, migrations
+from tests.conftest import NOON, Clock
 from tests.test_ledger_race import in_child
-from tests.test_store import NOON, Clock
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ import pytest
 from memstore import MemoryStore, Status
 from memstore.errors import UsageError
 from memstore.ledger.forgetting import BLANK
+from tests.conftest import NOON, Clock
 from tests.ledger import invariants, workers
 from tests.test_ledger_machine import EveryLine
-from tests.test_store import NOON, Clock
 
 
 def traces(folder: Path, words: list[str]) -> list[tuple[str, str]]:

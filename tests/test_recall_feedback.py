@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,23 +15,9 @@ from memstore.errors import UsageError
 from memstore.ledger.connection import SCHEMA_VERSION
 from memstore.ledger.standing import Standing, State
 from memstore.recall import feedback
+from tests.conftest import ticking
 
-NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 FEEDBACK = ", 'used', 'wrong', 'stale'"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> MemoryStore:
-    return MemoryStore(tmp_path / "m.db", clock=Clock())
 
 
 def remembered(memory: MemoryStore, **given: str):
@@ -159,7 +144,7 @@ class TestReportsAreRecords:
     def test_a_store_of_the_schema_before_takes_them_too(self, memory: MemoryStore, tmp_path: Path) -> None:
         fact = remembered(memory)
         memory.close()
-        path = tmp_path / "m.db"
+        path = tmp_path / "memory.db"
         db = sqlite3.connect(path)
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (FEEDBACK, ""))
@@ -167,7 +152,7 @@ class TestReportsAreRecords:
         db.execute("PRAGMA user_version = 3")
         db.commit()
         db.close()
-        with MemoryStore(path, clock=Clock()) as again:
+        with MemoryStore(path, clock=ticking()) as again:
             assert isinstance(again.feedback(fact, "used"), Transition)
             assert again.verify() == []
             assert again.ledger.connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION

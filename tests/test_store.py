@@ -11,32 +11,12 @@ import pytest
 
 from memstore import Conflict, MemoryStore, Modality, Status, Transition
 from memstore.errors import NotFound, UsageError
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> datetime:
-        self.now += timedelta(**by)
-        return self.now
+from tests.conftest import NOON, Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def memory(tmp_path: Path, clock: Clock) -> MemoryStore:
-    return MemoryStore(tmp_path / "memory.db", clock=clock)
 
 
 class TestEventsAreVerbatim:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,9 @@ from memstore.capture.tagger.network import Network
 from memstore.capture.tagger.network_tagger import MODEL
 from memstore.capture.tagger.wordpiece import WordPiece, words_of
 from memstore.model import Modality
+from tests.conftest import DATA
 
 TAGGER = default_tagger()
-DATA = Path(__file__).resolve().parent.parent / "data"
 WEAKER = (Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION)
 
 

@@ -9,8 +9,7 @@ import pytest
 from evals.datasets import url_shortener
 from evals.model import Answer, DataMissing, Probe, Recalled, Sample, Task, Turn
 from evals.tasks import TASKS
-
-DATA = Path(__file__).resolve().parent.parent / "data"
+from tests.conftest import DATA
 
 
 def samples_of(task: Task) -> list[Sample]:

@@ -23,7 +23,7 @@ from evals.model import EvalError
 from evals.output import Emit, note, output_formats
 from evals.scorers.reader import agreement
 from evals.settings import claude_cache
-from evals.summary import scored
+from evals.summary import forecasts
 from evals.tasks import TASKS
 
 SENTENCES_A_CALL = 25
@@ -90,12 +90,7 @@ def _confidence(path: Path | None, out: Path) -> list[dict[str, Any]]:
     run = options.chosen(path, out)
     rows = []
     for arm in run.header["arms"]:
-        pairs = [
-            (float(confidence), bool(right))
-            for _, probe in scored(s for s in run.samples if s.arm == arm)
-            for made in probe.forecasts.values()
-            for confidence, right in made
-        ]
+        pairs = forecasts(run.samples, arm)
         if pairs:
             brier, error = stats.brier(pairs), stats.calibration_error(pairs)
             rows.append(_row(f"confidence of {arm}", "Brier score", brier, len(pairs)))

@@ -8,6 +8,7 @@ months: a document is known from the first of its month. Chains run up to 26 rep
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ SOURCE = Source(
 )
 
 PER_SAMPLE = 120
+ORDER = 20260726  # blocks come shuffled, always alike, so that a limit takes a fair part of all years
 UPDATED_PER_SAMPLE = 8
 
 
@@ -40,6 +42,7 @@ def load(data: Path, limit: int | None = None) -> list[Sample]:
         updated = [(old, new) for kind, old, new in edges if kind == "updates" and {old, new} <= set(documents)]
         chains = Chains(replaced)
         blocks = deal(sorted(documents), chains, PER_SAMPLE)
+        random.Random(ORDER).shuffle(blocks)
         return [_sample(block, documents, chains, updated) for block in blocks[:limit]]
     except (KeyError, TypeError, ValueError) as error:
         raise wrong_format(path, SOURCE, f"{type(error).__name__}: {error}") from error

@@ -19,7 +19,7 @@ from evals.report import charts, costs
 from evals.report.drilldown import questions
 from evals.report.tables import PURPOSES, TaskTable, interval, number, remarks, task_tables
 from evals.stats import Estimate
-from evals.summary import is_share, scored, values
+from evals.summary import forecasts, is_share, scored, values
 
 HERE = Path(__file__).parent
 MODALITIES = ("decision", "option_considered", "hypothesis", "question", "observation")
@@ -189,12 +189,7 @@ def _retrieved(tables: Sequence[TaskTable], arm: str) -> float | None:
 def _reliability(run: RunLog) -> list[dict[str, Any]]:
     found = []
     for arm in run.header["arms"]:
-        pairs = [
-            (float(c), bool(ok))
-            for _, p in scored(s for s in run.samples if s.arm == arm)
-            for made in p.forecasts.values()
-            for c, ok in made
-        ]
+        pairs = forecasts(run.samples, arm)
         if pairs:
             found.append(
                 {
