@@ -116,11 +116,15 @@ def asked_for(flag: bool = False) -> Claude | None:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Claude with its bill: `book` is called once for every response that was paid for."""
+    """Claude with its bill: `book` is called once for every response that was paid for.
+
+    `spent` says how many are on the bill of a session already, whoever asked.
+    """
 
     claude: Claude
     book: Callable[[Usage], None]
     clock: Callable[[], datetime]
+    spent: Callable[[str], int] = lambda session: 0
 
     def itemised(self, bill: list[Usage]) -> Asking:
         """The same, with every entry of the bill noted in a list as well."""
@@ -134,7 +138,9 @@ class Asking:
     def ask(self, *, session: str, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
         """One question; the answer is a JSON object of `schema`. Raises only MissingExtra.
 
-        `session` is what the calls are limited by; `purpose` is what they are booked under (write, retrieve, judge …).
+        `session` is what the calls are limited by: those of this program, and those on the bill, if they are more
+        (a call that another process is making at this instant is on neither). `purpose` is what they are booked under
+        (write, retrieve, judge …).
         Never ask inside a transaction: an answer may take a minute.
         """
         claude = self.claude
@@ -142,21 +148,22 @@ class Asking:
         key = hashlib.sha256(asked.encode(errors="surrogatepass")).hexdigest()
         # Four characters a token is a guess on the safe side for prose; the bill uses what the API reports.
         expected = (len(system) + len(content)) // 4 + claude.budget.answer_tokens
+        billed = self.spent(session)
         with claude._lock:
             if key in claude._answers:
                 return Answer(Outcome.ANSWERED, json.loads(claude._answers[key]), cached=True)
-            if claude.calls[session] >= claude.budget.calls_per_session:
+            if max(claude.calls[session], billed) >= claude.budget.calls_per_session:
                 return Answer(Outcome.CALLS_SPENT, note=f"{claude.budget.calls_per_session} calls for {session}")
             if claude.tokens + expected > claude.budget.tokens:
                 return Answer(Outcome.TOKENS_SPENT, note=f"{claude.tokens} of {claude.budget.tokens} tokens used")
             claude.calls[session] += 1
-        answer = self._call(purpose, system, content, schema)
+        answer = self._call(session, purpose, system, content, schema)
         if answer.outcome is Outcome.ANSWERED:
             with claude._lock:
                 claude._answers[key] = json.dumps(answer.data)
         return answer
 
-    def _call(self, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
+    def _call(self, session: str, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
         client = self.claude.connected()
         import anthropic
 
@@ -179,7 +186,7 @@ class Asking:
         # The SDK does not check what it received: a proxy may answer with a page, or with half a message.
         if not isinstance(response, anthropic.types.Message):
             return Answer(Outcome.MALFORMED, note="not a message")
-        self._pay(purpose, response)
+        self._pay(session, purpose, response)
         if response.stop_reason == "refusal":
             return Answer(Outcome.REFUSED)
         text = "".join(block.text or "" for block in response.content or () if block.type == "text")
@@ -193,7 +200,7 @@ class Asking:
             return Answer(Outcome.MALFORMED, note="not a JSON object")
         return Answer(Outcome.ANSWERED, data)
 
-    def _pay(self, purpose: str, message: Message) -> None:
+    def _pay(self, session: str, purpose: str, message: Message) -> None:
         usage = message.usage
         if usage is None or usage.input_tokens is None:
             return  # it does not say what it cost
@@ -205,7 +212,7 @@ class Asking:
             self.claude.tokens += given + told
         model = message.model or self.claude.model
         cost, dated = self.claude.price(model, given, told)
-        self.book(Usage(self.clock(), purpose, model, COUNTER, given, told, cost, dated))
+        self.book(Usage(self.clock(), purpose, model, COUNTER, given, told, cost, dated, session))
 
 
 def _said(error: Exception) -> str:

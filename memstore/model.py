@@ -224,7 +224,10 @@ class Recollection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens booked for one purpose. `cost_usd` is None when the price is not known, never 0."""
+    """Tokens booked for one purpose, and the session they were spent on, where it was one.
+
+    `cost_usd` is None when the price is not known, never 0.
+    """
 
     at: datetime
     purpose: str
@@ -234,6 +237,7 @@ class Usage:
     output_tokens: int
     cost_usd: float | None
     price_date: str | None
+    session: str | None = None
 
 
 class Concern(StrEnum):

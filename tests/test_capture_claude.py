@@ -338,6 +338,17 @@ class TestCapture:
             assert report.skipped[f"claude: {Outcome.CALLS_SPENT}; read verbatim"] > 0
             assert report.events == 4
 
+    def test_the_limit_of_a_session_holds_for_every_process_that_asks(self, tmp_path: Path) -> None:
+        for number, asked in enumerate((1, 1, 0)):
+            turn = f"We decided to use Redis {number}."
+            api = Scripted(claims(claim(turn)), calls_per_session=2)
+            with MemoryStore(tmp_path / "m.db", clock=lambda: AT, claude=api.claude) as store:
+                store.record(turn, role="user", session="s", at=AT, ref=str(number))
+                store.record(turn, role="user", session="another", at=AT - timedelta(days=1), ref=str(number))
+                report = store.capture(session="s")
+                assert (len(api.requests), report.events) == (asked, 1)
+                assert [entry.session for entry in store.usage()] == ["s"] * min(number + 1, 2)
+
     def test_what_a_portion_cost_is_kept_when_a_later_one_fails(self, tmp_path: Path) -> None:
         turns = [("user", f"We decided to use Redis {n}.\n" + "x = 1;\n" * 3_400) for n in range(2)]
         api = Scripted(claims(claim("We decided to use Redis 0.")), KeyboardInterrupt())

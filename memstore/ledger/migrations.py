@@ -187,6 +187,12 @@ ALTER TABLE transitions ADD COLUMN possible INTEGER NOT NULL DEFAULT 0;
 UPDATE transitions SET possible = 1 WHERE refusal = 'a possible update, not certain enough to retire anything';
 """
 
+BOOKED_SESSION = """
+-- What a booking was spent on, so that the calls a session may cost are counted whichever process made them.
+ALTER TABLE usage ADD COLUMN session INTEGER REFERENCES sessions;
+CREATE INDEX usage_by_session ON usage (session) WHERE session IS NOT NULL;
+"""
+
 
 def _allow_feedback(db: Database) -> None:
     """Let a transition be a report on a fact: used, wrong or stale.
@@ -226,6 +232,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0004_feedback")
     def feedback(db: Database) -> None:
         _allow_feedback(db)
+
+    @steps(name="0005_booked_session")
+    def booked_session(db: Database) -> None:
+        _run(db, BOOKED_SESSION)
 
     steps.apply(Database(connection))
 

@@ -12,9 +12,11 @@ PURPOSES = ("write", "inject", "retrieve", "compress", "judge")
 
 
 def book(tx: Transaction, entry: Usage, scope: int | None) -> None:
+    """Book tokens to a scope, and to its session of that name, if it has one."""
     tx.execute(
-        "INSERT INTO usage (at, scope, purpose, model, counter, input_tokens, output_tokens, cost_usd, price_date)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO usage"
+        " (at, scope, purpose, model, counter, input_tokens, output_tokens, cost_usd, price_date, session)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT pk FROM sessions WHERE scope = ? AND name = ?))",
         (
             to_micros(entry.at),
             scope,
@@ -25,14 +27,27 @@ def book(tx: Transaction, entry: Usage, scope: int | None) -> None:
             entry.output_tokens,
             entry.cost_usd,
             entry.price_date,
+            scope,
+            entry.session,
         ),
     )
 
 
 def entries(db: sqlite3.Connection, scope: str | None = None) -> list[Usage]:
     rows = db.execute(
-        "SELECT u.at, u.purpose, u.model, u.counter, u.input_tokens, u.output_tokens, u.cost_usd, u.price_date"
-        " FROM usage u LEFT JOIN scopes s ON s.pk = u.scope WHERE ? IS NULL OR s.name = ? ORDER BY u.pk",
+        "SELECT u.at, u.purpose, u.model, u.counter, u.input_tokens, u.output_tokens, u.cost_usd, u.price_date, n.name"
+        " FROM usage u LEFT JOIN scopes s ON s.pk = u.scope LEFT JOIN sessions n ON n.pk = u.session"
+        " WHERE ? IS NULL OR s.name = ? ORDER BY u.pk",
         (scope, scope),
     )
     return [Usage(from_micros(at), *rest) for at, *rest in rows]
+
+
+def booked(db: sqlite3.Connection, scope: str, session: str) -> int:
+    """How many bookings name this session: 0 for one that was never recorded."""
+    (count,) = db.execute(
+        "SELECT COUNT(*) FROM usage WHERE session ="
+        " (SELECT n.pk FROM sessions n JOIN scopes s ON s.pk = n.scope WHERE s.name = ? AND n.name = ?)",
+        (scope, session),
+    ).fetchone()
+    return int(count)

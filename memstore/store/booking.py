@@ -38,6 +38,11 @@ class Bookings:
         """Book an answer that was paid for: written at once, unless somebody is in the way."""
         self._wait(scope, entry, 1)
 
+    def of_session(self, scope: str, session: str) -> int:
+        """How many answers have been paid for on behalf of a session, by whatever process."""
+        with self._ledger.reading() as db:
+            return usage.booked(db, scope, session)
+
     def _wait(self, scope: str, entry: Usage, enough: int) -> None:
         if self._ledger.read_only:
             return

@@ -48,7 +48,9 @@ class Held:
             return None
         from memstore.claude import Asking
 
-        return Asking(self.claude, partial(self._bookings.pay, self._scope(scope)), self.ledger.clock)
+        held = self._scope(scope)
+        spent = partial(self._bookings.of_session, held)
+        return Asking(self.claude, partial(self._bookings.pay, held), self.ledger.clock, spent)
 
 
 def mask(text: str) -> str:
