@@ -39,7 +39,7 @@ def resolve(path: str) -> str:
     >>> resolve("/memories/a//../b.md")
     '/memories/b.md'
     """
-    if path != ROOT and not path.startswith(f"{ROOT}/"):
+    if words("path", path) != ROOT and not path.startswith(f"{ROOT}/"):
         raise UsageError(f"Path must start with /memories, got: {path}")
     found = posixpath.normpath(f"{ROOT}/{path[len(ROOT) :].lstrip('/')}")
     if found != ROOT and not found.startswith(f"{ROOT}/"):
@@ -47,6 +47,15 @@ def resolve(path: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in found):
         raise UsageError(f"Path {path!r} holds a control character")
     return found
+
+
+def words(name: str, value: object) -> str:
+    """An argument that has to be a text. Raises UsageError for anything else: a model may send whatever JSON holds."""
+    if not isinstance(value, str):
+        raise UsageError(f"Invalid `{name}` parameter: it should be a text, got {type(value).__name__}.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(f"Invalid `{name}` parameter: it is not valid Unicode.")
+    return value
 
 
 class MemoryFiles:

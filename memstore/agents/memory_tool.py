@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from memstore.agents.memory_files import ROOT, MemoryFiles, resolve
+from memstore.agents.memory_files import ROOT, MemoryFiles, resolve, words
 from memstore.errors import MemstoreError, MissingExtra, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class MemoryCommands:
         found = resolve(path)
         content = self.files.read(found)
         if content is not None:
-            return _numbered(path, content, view_range)
+            return _numbered(path, content, _span(view_range))
         if not self.files.is_directory(found):
             raise UsageError(f"The path {path} does not exist. Please provide a valid path.")
         header = f"Here're the files and directories up to 2 levels deep in {path}, excluding hidden items:"
@@ -51,6 +51,7 @@ class MemoryCommands:
     def create(self, path: str, file_text: str) -> str:
         """Make a file that is not there yet."""
         found = resolve(path)
+        words("file_text", file_text)
         with self.store.transaction():
             if self._exists(found):
                 raise UsageError(f"File {path} already exists")
@@ -60,6 +61,7 @@ class MemoryCommands:
     def str_replace(self, path: str, old_str: str, new_str: str) -> str:
         """Replace the one occurrence of a text."""
         found = resolve(path)
+        words("old_str", old_str), words("new_str", new_str)
         with self.store.transaction():
             content = self._content(path, found)
             places = _places(content, old_str)
@@ -86,10 +88,11 @@ class MemoryCommands:
     def insert(self, path: str, insert_line: int, insert_text: str) -> str:
         """Put a text after a line; 0 puts it first."""
         found = resolve(path)
+        words("insert_text", insert_text)
         with self.store.transaction():
             content = self._content(path, found)
             lines = content.removesuffix("\n").split("\n") if content else []
-            if not 0 <= insert_line <= len(lines):
+            if type(insert_line) is not int or not 0 <= insert_line <= len(lines):
                 raise UsageError(
                     f"Invalid `insert_line` parameter: {insert_line}. It should be within the range [0, {len(lines)}]."
                 )
@@ -150,14 +153,23 @@ def _places(content: str, wanted: str) -> list[int]:
     return places
 
 
-def _numbered(path: str, content: str, view_range: Sequence[int] | None) -> str:
+def _span(view_range: Sequence[int] | None) -> tuple[int, int] | None:
+    """The two numbers of a range; None, for the whole file, where there are not two."""
+    if view_range is None:
+        return None
+    if not isinstance(view_range, list | tuple) or any(type(number) is not int for number in view_range):
+        raise UsageError(f"Invalid `view_range` parameter: {view_range!r}. It should be two line numbers.")
+    return (view_range[0], view_range[1]) if len(view_range) == 2 else None
+
+
+def _numbered(path: str, content: str, span: tuple[int, int] | None) -> str:
     lines = content.split("\n")
     if len(lines) > MAX_LINES:
         raise UsageError(f"File {path} exceeds maximum line limit of 999,999 lines.")
     first, last = 0, len(lines)
-    if view_range and len(view_range) == 2:
-        first = max(1, view_range[0]) - 1
-        last = len(lines) if view_range[1] == -1 else view_range[1]
+    if span is not None:
+        first = max(1, span[0]) - 1
+        last = len(lines) if span[1] == -1 else span[1]
     shown = "\n".join(f"{n:>6}\t{line}" for n, line in enumerate(lines[first:last], first + 1))
     return f"Here's the content of {path} with line numbers:\n{shown}"
 
