@@ -39,6 +39,7 @@ class Imported:
     transitions: int
     present: int
     problems: tuple[str, ...] = ()
+    anchors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class Anchor:
     """A fact's tie to a file under `root`, to lines of it (1-based, inclusive), or to a symbol in it.
 
     `commit` was checked out when it was looked at; None outside a repository. `doubtful` while what was seen there
-    has changed or gone, and nobody has answered that.
+    has changed or gone, and nobody has answered that. `here` is False of one that came with an export, until an import
+    names where its root is on this machine: nothing is looked at for it.
     """
 
     fact_id: str
@@ -127,6 +129,7 @@ class Anchor:
     commit: str | None
     at: datetime
     doubtful: bool
+    here: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,8 @@ class TestBadLines:
             (lambda record: record | {"origin": "god"}, "origin 'god' is not one of"),
             (lambda record: record | {"ref": 7}, "ref is int"),
             (lambda _: ["not", "an", "object"], "not a line of a memstore export"),
+            (lambda record: record | {"role": "\ud800"}, "not valid Unicode"),
+            (lambda record: record | {"type": ["event"]}, "not a line of a memstore export"),
         ],
     )
     def test_each_is_named_by_number_and_nothing_is_imported(
@@ -209,6 +211,129 @@ class TestBadLines:
         with pytest.raises(UsageError, match="exists already"):
             full.backup(tmp_path / "taken")
         assert (tmp_path / "taken").read_text() == "mine"
+
+
+class TestAnchors:
+    """A fact stays tied to its file, but no file is looked at because an export says so."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "project"
+        folder.mkdir()
+        (folder / "app.toml").write_text('[cache]\nttl = "30d"\n')
+        (folder / "gone.txt").write_text("soon\n")
+        return folder
+
+    @pytest.fixture
+    def tied(self, tmp_path: Path, project: Path) -> Path:
+        """An export of a store with a tie that holds, one in doubt, and one of a fact that was replaced since."""
+        memory = MemoryStore(tmp_path / "one.db", root=project)
+        memory.remember("The lifetime in app.toml is 30 days.", modality="decision", key="ttl")
+        memory.remember("app.toml sets the lifetime.", modality="observation")
+        memory.remember("It is said in app.toml that it is 60.", modality="decision", key="ttl")
+        soon = memory.remember("There is a note in gone.txt.", modality="observation")
+        (project / "gone.txt").unlink()
+        assert memory.check_anchors().flagged == (soon.id,)
+        memory.export(tmp_path / "one.jsonl")
+        memory.close()
+        return tmp_path / "one.jsonl"
+
+    def test_they_are_exported_and_imported_to_the_letter_and_twice_is_once(
+        self, tmp_path: Path, tied: Path, project: Path
+    ) -> None:
+        now = datetime.fromisoformat(str(lines(tied)[0]["exported_at"]))
+        for root in (None, project):
+            copy = MemoryStore(tmp_path / f"copy{bool(root)}.db", root=root, clock=lambda: now)
+            assert copy.import_(tied).anchors == 4
+            again = copy.import_(tied)
+            assert (again.anchors, again.facts) == (0, 0)
+            copy.export(tmp_path / f"two{bool(root)}.jsonl")
+            assert (tmp_path / f"two{bool(root)}.jsonl").read_text() == tied.read_text()
+            assert copy.verify() == []
+
+    def test_under_the_same_root_a_change_of_the_file_is_noticed(
+        self, tmp_path: Path, tied: Path, project: Path
+    ) -> None:
+        copy = MemoryStore(tmp_path / "copy.db", root=project)
+        copy.import_(tied)
+        assert copy.check_anchors().flagged == ()
+        (project / "app.toml").write_text("")
+        assert len(copy.check_anchors().flagged) == 2
+        (project / "gone.txt").write_text("soon\n")
+        assert len(copy.check_anchors().restored) == 1
+
+    def test_without_a_root_nothing_is_read_though_the_files_are_there(
+        self, tmp_path: Path, tied: Path, project: Path
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        for root in (None, elsewhere):
+            copy = MemoryStore(tmp_path / f"copy{bool(root)}.db", root=root)
+            copy.import_(tied)
+            (project / "app.toml").write_text("")
+            assert copy.check_anchors().checked == 0
+            assert copy.anchored_files() == []
+            assert copy.file_changed(project / "app.toml").checked == 0
+            (found,) = copy.recall("app.toml sets the lifetime", k=1)
+            assert (found.status, "anchors" in found.why) == (Status.LIVE, False)
+            (anchor,) = copy.anchors(found.fact_id)
+            assert (anchor.root, anchor.path, anchor.here) == (str(project), "app.toml", False)
+            copy.confirm(found.fact_id, reason="so it is")
+            assert len(copy.anchors(found.fact_id)) == 1
+
+    def test_naming_the_root_later_binds_what_waited(self, tmp_path: Path, tied: Path, project: Path) -> None:
+        moved = project.rename(tmp_path / "moved")
+        copy = MemoryStore(tmp_path / "copy.db")
+        copy.import_(tied)
+        report = copy.import_(tied, root=moved)
+        assert (report.anchors, copy.check_anchors().checked) == (0, 3)
+        (moved / "app.toml").write_text("")
+        assert len(copy.check_anchors().flagged) == 2
+        copy.import_(tied)
+        assert len(copy.check_anchors().restored) == 0
+
+    @pytest.mark.parametrize("path", ["/etc/passwd", "../secret", "a/../../secret", "", ".", "a\0b"])
+    def test_a_path_that_leaves_its_root_is_refused_by_number(self, tmp_path: Path, tied: Path, path: str) -> None:
+        records = lines(tied)
+        assert records[-2]["type"] == "anchor"
+        records[-2]["path"] = path
+        (tmp_path / "bad.jsonl").write_text("\n".join(map(json.dumps, records)))
+        with pytest.raises(ImportFailed, match=f"line {len(records) - 1}: the path .* is not one under its root"):
+            MemoryStore(tmp_path / "copy.db", root=tmp_path).import_(tmp_path / "bad.jsonl")
+
+    def test_what_a_forgotten_fact_saw_does_not_come_back(self, tmp_path: Path, tied: Path, project: Path) -> None:
+        copy = MemoryStore(tmp_path / "copy.db", root=project)
+        copy.import_(tied)
+        (fact,) = (f for f in copy.facts() if "sets the lifetime" in f.text)
+        copy.forget(fact)
+        assert copy.import_(tied).anchors == 0
+        assert copy.anchors(fact) == []
+
+    def test_an_export_of_before_there_were_anchors_is_read(self, full: MemoryStore, tmp_path: Path) -> None:
+        full.export(tmp_path / "new.jsonl")
+        records = lines(tmp_path / "new.jsonl")
+        records[0]["version"] = 1
+        del records[-1]["anchors"]
+        (tmp_path / "old.jsonl").write_text("\n".join(map(json.dumps, records)))
+        copy = MemoryStore(tmp_path / "copy.db")
+        copy.import_(tmp_path / "old.jsonl")
+        assert copy.facts() == full.facts()
+
+
+class TestLargeImports:
+    def test_what_does_not_fit_in_memory_comes_through_in_order(
+        self, full: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full.export(tmp_path / "one.jsonl")
+        monkeypatch.setattr("memstore.ledger.exchange.spool._IN_MEMORY", 1)
+        monkeypatch.setattr("memstore.ledger.exchange.spool.BATCH", 2)
+        monkeypatch.setattr("memstore.index.lists._WAITING", 1)
+        copy = MemoryStore(tmp_path / "copy.db", clock=full.ledger.clock)
+        copy.import_(tmp_path / "one.jsonl")
+        copy.export(tmp_path / "two.jsonl")
+        assert (tmp_path / "one.jsonl").read_text() == (tmp_path / "two.jsonl").read_text()
+        assert copy.verify() == []
+        assert {file.name for file in tmp_path.iterdir() if "db" not in file.name} == {"one.jsonl", "two.jsonl"}
 
 
 class TestBackups:

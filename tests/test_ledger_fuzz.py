@@ -6,6 +6,7 @@ calendar, and values of the wrong type. What is refused changes nothing; what is
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memstore import MemoryStore
-from memstore.errors import MemstoreError, UsageError
+from memstore.errors import ImportFailed, MemstoreError, UsageError
 from memstore.store.naming import LONGEST_TEXT
 from tests.test_ledger_machine import EveryLine
 
@@ -139,6 +140,72 @@ class TestNothingButOurErrors:
     def test_the_store_is_sound_after_all_that(self, memory: MemoryStore) -> None:
         memory.capture()
         assert memory.verify() == []
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The lines of an export that has one of every type."""
+    folder = tmp_path_factory.mktemp("exported")
+    (folder / "app.toml").write_text("ttl = 30\n")
+    with MemoryStore(folder / "memory.db", root=folder) as store:
+        turn = store.record("We use tea. Perhaps coffee.", role="user", session="s", ref="1")
+        tea = store.remember("We use tea.", modality="decision", key="drink", source=turn, ttl=timedelta(days=9))
+        store.remember("We use coffee as app.toml says.", modality="decision", key="drink", depends_on=tea)
+        store.record("We use milk.", role="user", session="s", ref="2")
+        store.forget(store.record("Never mind.", role="user", session="s", ref="3"))
+        store.flag(tea, reason="cold")
+        store.export(folder / "export.jsonl")
+    return [json.loads(line) for line in (folder / "export.jsonl").read_text().splitlines()]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8) | st.just("\ud800"),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=8), inside, max_size=3),
+    max_leaves=5,
+)
+
+
+class TestImportLines:
+    @quietly(300)
+    @given(data=st.data())
+    def test_a_line_with_any_value_in_any_field_is_taken_whole_or_refused_by_number(
+        self, exported: list[dict[str, Any]], data: st.DataObject
+    ) -> None:
+        number = data.draw(st.integers(0, len(exported) - 1))
+        record = json.loads(json.dumps(exported[number]))
+        inner = record.get("provenance") or record.get("pointers") or [record]
+        some = data.draw(st.sampled_from([record, inner[0]]))
+        some[data.draw(st.sampled_from(sorted(some)))] = data.draw(json_values)
+        with tempfile.TemporaryDirectory() as folder:
+            changed = [*exported[:number], record, *exported[number + 1 :]]
+            (Path(folder) / "export.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in changed))
+            with MemoryStore(Path(folder) / "memory.db") as store:
+                tried(lambda: store.import_(Path(folder) / "export.jsonl"))
+                tried(lambda: store.import_(Path(folder) / "export.jsonl", skip_bad_lines=True))
+                assert store.verify() == []
+                store.export(Path(folder) / "again.jsonl")
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{"type": "event", "id": ' + "[" * 100_000 + "]" * 100_000 + "}",
+            '{"type": "fact", "probability": ' + "9" * 10_000 + "}",
+            "[" * 900 + "]" * 900,
+            '"\\ud800"',
+            "NaN",
+            "\x00",
+            "{}",
+        ],
+    )
+    def test_what_no_export_holds_is_refused_by_number(
+        self, exported: list[dict[str, Any]], tmp_path: Path, line: str
+    ) -> None:
+        whole = [json.dumps(record) for record in exported]
+        (tmp_path / "export.jsonl").write_text("\n".join([whole[0], line, *whole[1:]]))
+        with MemoryStore(tmp_path / "memory.db") as store:
+            with pytest.raises(ImportFailed, match="line 2: "):
+                store.import_(tmp_path / "export.jsonl")
+            assert store.import_(tmp_path / "export.jsonl", skip_bad_lines=True).facts == 2
 
 
 class TestExtremes:

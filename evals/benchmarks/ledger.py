@@ -5,8 +5,9 @@ in the same transactions under the same pragmas; it only has to insert them, bec
 store. So the ratio says what memstore's own work (hashing, masking, rules, reading back) adds to SQLite's.
 
     durable remember   one fact a transaction, synced
-    bulk import        a whole export file, in the importer's batches; by hand its lines are parsed and inserted,
-                       nothing is checked (a second ratio leaves the parsing out as well)
+    bulk import        export files, in the importer's batches; by hand their lines are parsed and inserted, and the
+                       packed lists of words written as memstore leaves them after each file, but nothing is checked
+                       and no list is made up (a second ratio leaves the parsing out as well)
     get by key         at the full size
     size               bytes of file a fact beyond its text; memory while importing
 """
@@ -94,6 +95,7 @@ class ByHand:
     """The same file, written by nothing but sqlite3."""
 
     def __init__(self, path: Path, like: Path) -> None:
+        self.path = path
         self.db = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL", "secure_delete = ON"):
             self.db.execute(f"PRAGMA {pragma}")
@@ -135,7 +137,7 @@ def talks_of(turns: list[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
         for total in (totals[0], totals.setdefault(turn >> 22, [0, 0])):
             total[0] += 1
             total[1] += words
-    return [(session, *total) for session, total in totals.items()]
+    return [(session, turns_, words) for session, (turns_, words) in totals.items()]
 
 
 def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]:
@@ -165,12 +167,14 @@ def one_by_one(directory: Path, count: int, block: int = 50) -> dict[str, float]
     return seconds
 
 
-def in_bulk(directory: Path, count: int, batch: int = 1000, part: int = 10_000) -> dict[str, Any]:
+def in_bulk(directory: Path, count: int, batch: int = 1000) -> dict[str, Any]:
     """Importing export files, against inserting the rows they become: a file of each side in turn."""
+    part = max(10_000, count // 10)
     files = []
     for first in range(0, count, part):
         files.append(directory / f"export-{first}.jsonl")
-        files[-1].write_text("".join(f"{line}\n" for line in export_lines(min(part, count - first), first)))
+        with files[-1].open("w") as file:
+            file.writelines(f"{line}\n" for line in export_lines(min(part, count - first), first))
     model = MemoryStore(directory / "model-bulk.db")
     peaks = []
     for source in files:
@@ -190,7 +194,7 @@ def in_bulk(directory: Path, count: int, batch: int = 1000, part: int = 10_000) 
         seconds += time.perf_counter() - started
         cpu += time.process_time() - ran
         hand.take(source, min(part, count - number * part))
-    hand.inserting.add(lambda: _pack_by_hand(hand.hand))
+        hand.pack(directory / "bulk.db")
     by_hand = hand.reading.seconds + hand.inserting.seconds
     return {
         "memstore_s": seconds,
@@ -240,13 +244,24 @@ class _Importing:
                     self.inserting.add(lambda rows=rows, talks=talks: self.hand.transaction(self.number, rows, talks))
                     self.number += 1
 
+    def pack(self, like: Path) -> None:
+        """Bring the packed lists of words to where memstore's are, written row by row in one transaction."""
+        both = sqlite3.connect(like)
+        both.execute("ATTACH ? AS hand", (str(self.hand.path),))
+        new = both.execute("SELECT * FROM main.lists EXCEPT SELECT * FROM hand.lists ORDER BY word, first").fetchall()
+        old = both.execute("SELECT word, first FROM hand.lists EXCEPT SELECT word, first FROM main.lists").fetchall()
+        gathered = both.execute("SELECT 1 FROM words_docsize LIMIT 1").fetchone() is None
+        both.close()
+        self.inserting.add(lambda: self._pack(new, old, gathered))
 
-def _pack_by_hand(hand: ByHand) -> None:
-    """Write the packed lists of words as they are in the end (memstore packs as it goes along)."""
-    hand.db.execute("BEGIN IMMEDIATE")
-    hand.db.execute("INSERT INTO main.lists SELECT * FROM model.lists ORDER BY word, first")
-    hand.db.execute("INSERT INTO main.words (words) VALUES ('delete-all')")
-    hand.db.execute("COMMIT")
+    def _pack(self, new: list[tuple[Any, ...]], old: list[tuple[str, int]], gathered: bool) -> None:
+        db = self.hand.db
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("DELETE FROM main.lists WHERE word = ? AND first = ?", old)
+        db.executemany("INSERT OR REPLACE INTO main.lists VALUES (?, ?, ?, ?, ?)", new)
+        if gathered:
+            db.execute("INSERT INTO main.words (words) VALUES ('delete-all')")
+        db.execute("COMMIT")
 
 
 def _texts(path: Path) -> Iterator[bytes]:

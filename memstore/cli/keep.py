@@ -142,9 +142,12 @@ def export(target: Target, to: str, as_of: datetime | None) -> None:
 @click.command("import", short_help="Take in an export.")
 @click.argument("source", type=click.Path(allow_dash=True), default="-")
 @click.option("--skip-bad-lines", is_flag=True, help="Leave out lines that cannot be read instead of taking nothing.")
+@click.option(
+    "--root", help="Where the files are here that its facts are tied to; without it those of another root rest."
+)
 @output
 @click.pass_obj
-def import_(target: Target, source: str, skip_bad_lines: bool) -> Answer:
+def import_(target: Target, source: str, skip_bad_lines: bool, root: str | None) -> Answer:
     """Take in an export from the file SOURCE (- is standard input). Twice is the same as once."""
     if source != "-" and not Path(source).exists():
         raise UsageError(f"there is no file {source}")
@@ -154,13 +157,13 @@ def import_(target: Target, source: str, skip_bad_lines: bool) -> Answer:
             source = str(Path(folder) / "stdin.jsonl")
             with Path(source).open("wb") as stream:
                 shutil.copyfileobj(sys.stdin.buffer, stream)
-        report = store.import_(source, skip_bad_lines=skip_bad_lines)
+        report = store.import_(source, skip_bad_lines=skip_bad_lines, root=root)
     for problem in report.problems:
         click.echo(f"Warning: {look.visible(problem)}", err=True)
 
     def human() -> str:
-        new = f"{report.events} turns, {report.facts} facts, {report.transitions} transitions new"
-        return f"{new}; {report.present} were there already"
+        new = f"{report.events} turns, {report.facts} facts, {report.transitions} transitions, {report.anchors} anchors"
+        return f"{new} new; {report.present} were there already"
 
     return Answer([as_record(report)], human, one=True)
 

@@ -48,7 +48,8 @@ def create(tx: Transaction) -> None:
         " FROM facts f WHERE state < 4 ORDER BY f.pk"
     )
     while part := found.fetchmany(_BATCH):
-        add(tx, [row for row in part if row[2] is not None])
+        add(tx, [row for row in part if row[2] is not None], more=True)
+    add(tx, [])
 
 
 def exists(db: sqlite3.Connection) -> bool:
@@ -62,15 +63,19 @@ def drop(tx: Transaction) -> None:
         tx.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def add(tx: Transaction, entries: Sequence[tuple[int, str, int]]) -> None:
-    """Index facts (key, text, key of the event first derived from), each at a place in the turn of its event."""
+def add(tx: Transaction, entries: Sequence[tuple[int, str, int]], *, more: bool = False) -> None:
+    """Index facts (key, text, key of the event first derived from), each at a place in the turn of its event.
+
+    `more` says that others follow soon, as in an import: what is new is then gathered in larger runs. The last call
+    of such a run says nothing of the kind, and may bring nothing.
+    """
     taken = places.take(tx, [event for _, _, event in entries])
     # In the order of their places: FTS5 has to flush whenever a row number goes back.
     placed = sorted((place, fact, text) for place, (fact, text, _) in zip(taken, entries, strict=True))
     places.fill(tx, [(place, fact) for place, fact, _ in placed])
     tx.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", [(place, text) for place, _, text in placed])
     # Counting what waits is not free: once in some hundred facts is soon enough.
-    if any(fact % _ASKED_EVERY == 0 for fact, _, _ in entries) and lists.waiting(tx.db):
+    if (not entries or any(fact % _ASKED_EVERY == 0 for fact, _, _ in entries)) and lists.waiting(tx.db, more):
         lists.gather(tx)
 
 

@@ -1,8 +1,9 @@
 """Posting lists: for every word the places that hold it, packed into rows that can be read whole or in part.
 
 The full-text table takes what is new; a question would have to step through it row by row, half a microsecond each.
-So its entries are gathered, some thousand at a time and in the transaction that adds the last of them, into rows of
-up to a thousand places (eight bytes each, native order), which a reader takes up as they are. A place is in one of
+So its entries are gathered, some thousand at a time (an import: some ten thousand) and in the transaction that adds
+the last of them, into rows of up to a thousand places (eight bytes each, native order), which a reader takes up as
+they are. A place is in one of
 the two, never in both. Words are stemmed by the full-text table's own tokenizer, on both ways.
 
 A row never ends inside a turn, so that turns can be counted by row; under the empty word stands every place that was
@@ -17,6 +18,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from struct import Struct
 
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.ledger.connection import Transaction
@@ -34,6 +36,10 @@ TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Statements that wait in the full-text table before they are gathered, and the share of the whole that may wait.
 _WAITING = 4096
 _WAITING_PER_LISTED = 1 / 32
+# As many while more are known to follow: gathering rewrites the rows of every common word.
+_WAITING_WHILE_MORE = 32_768
+_WORDS_AT_ONCE = 500  # that are gathered
+_ONE_PLACE = Struct("=q").pack
 # Places in a row, after which it is split.
 _ROW = 1000
 _EVERY = ""
@@ -106,10 +112,11 @@ class Postings:
 EMPTY = Postings(())
 
 
-def waiting(db: sqlite3.Connection) -> bool:
-    """Whether enough has come together in the full-text table to be gathered."""
-    new = db.execute("SELECT count(*) FROM (SELECT 1 FROM words_docsize LIMIT ?)", (_WAITING,)).fetchone()[0]
-    if new < _WAITING:
+def waiting(db: sqlite3.Connection, more: bool) -> bool:
+    """Whether enough has come together in the full-text table to be gathered; `more`: others follow soon."""
+    enough = _WAITING_WHILE_MORE if more else _WAITING
+    new = db.execute("SELECT count(*) FROM (SELECT 1 FROM words_docsize LIMIT ?)", (enough,)).fetchone()[0]
+    if new < enough:
         return False
     listed = db.execute("SELECT sum(length(places)) FROM lists WHERE word = ?", (_EVERY,)).fetchone()[0] or 0
     if listed * _WAITING_PER_LISTED / 8 <= _WAITING:
@@ -119,9 +126,16 @@ def waiting(db: sqlite3.Connection) -> bool:
 
 def gather(tx: Transaction) -> None:
     """Move every entry of the full-text table into the lists."""
-    said = tx.execute("SELECT term, group_concat(doc) FROM words_said GROUP BY term").fetchall()
-    said.append((_EVERY, tx.execute("SELECT group_concat(id) FROM words_docsize").fetchone()[0]))
-    gathered = {word: sorted(map(int, places.split(","))) for word, places in said if places}
+    said = tx.db.cursor().execute("SELECT term, group_concat(doc) FROM words_said GROUP BY term")
+    while part := said.fetchmany(_WORDS_AT_ONCE):
+        _add(tx, part)
+    _add(tx, [(_EVERY, tx.execute("SELECT group_concat(id) FROM words_docsize").fetchone()[0])])
+    tx.execute("INSERT INTO words (words) VALUES ('delete-all')")
+
+
+def _add(tx: Transaction, said: Iterable[tuple[str, str | None]]) -> None:
+    """Put words, each with its places as text, into the lists."""
+    gathered = {word: _listed(places) for word, places in said if places}
     known = _known(tx, list(gathered))
     for word in known:
         _insert(tx, word, gathered[word])
@@ -129,17 +143,16 @@ def gather(tx: Transaction) -> None:
     tx.db.executemany(
         _ADD, (row for word, places in gathered.items() if word not in known for row in _rows(word, places))
     )
-    tx.execute("INSERT INTO words (words) VALUES ('delete-all')")
+
+
+def _listed(places: str) -> list[int]:
+    return sorted(map(int, places.split(","))) if "," in places else [int(places)]
 
 
 def _known(tx: Transaction, words: Sequence[str]) -> set[str]:
     """Those of the words that have a row."""
-    found: set[str] = set()
-    for begin in range(0, len(words), 500):
-        part = words[begin : begin + 500]
-        marks = ",".join("?" * len(part))
-        found.update(row[0] for row in tx.execute(f"SELECT DISTINCT word FROM lists WHERE word IN ({marks})", part))
-    return found
+    marks = ",".join("?" * len(words))
+    return {row[0] for row in tx.execute(f"SELECT DISTINCT word FROM lists WHERE word IN ({marks})", words)}
 
 
 def _insert(tx: Transaction, word: str, places: Sequence[int]) -> None:
@@ -149,7 +162,11 @@ def _insert(tx: Transaction, word: str, places: Sequence[int]) -> None:
         (word, places[0] | _LAST, places[-1] | _LAST),
     ).fetchall()
     firsts = [first for first, _ in held]
-    for index, new in groupby(places, key=partial(_row_of, firsts)):
+    # What is said last mostly has its place after all others: then there is one row to go on with.
+    parts: Iterable[tuple[int, Iterable[int]]] = [(0, places)]
+    if len(held) > 1:
+        parts = groupby(places, key=partial(_row_of, firsts))
+    for index, new in parts:
         old = _places(held[index][1]) if held else ()
         if held:
             tx.execute("DELETE FROM lists WHERE word = ? AND first = ?", (word, firsts[index]))
@@ -167,6 +184,9 @@ def _write(tx: Transaction, word: str, places: Sequence[int]) -> None:
 
 def _rows(word: str, places: Sequence[int]) -> Iterator[tuple[object, ...]]:
     """Rows of about the same length, none of which ends inside a turn."""
+    if len(places) == 1:
+        yield word, places[0], 1, 1, _ONE_PLACE(places[0])
+        return
     begin = 0
     for row in range(pieces := -(-len(places) // _ROW)):
         end = len(places) * (row + 1) // pieces

@@ -210,5 +210,5 @@ def marks(text: str, origin: Origin, *, alone: bool) -> int:
 
 def speaker(text: str) -> str | None:
     """Who speaks, by name: from a "Name:" at the start of the words."""
-    named = _SPEAKER.match(text)
+    named = _SPEAKER.match(text) if ":" in text else None
     return named[1].casefold() if named else None

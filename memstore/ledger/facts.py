@@ -14,6 +14,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Any, NamedTuple
 
 from memstore.errors import NotFound
@@ -24,6 +25,7 @@ from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance, Sta
 
 _NOT_WORDS = re.compile(r"[^\w]+")
 _ASCII_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+_SIGNED = Struct(">q")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -78,7 +80,7 @@ _TABLES = "facts JOIN scopes ON scopes.pk = facts.scope"
 
 
 def _checksum(value: str) -> int:
-    return int.from_bytes(hashlib.sha256(value.encode()).digest()[:8], "big", signed=True)
+    return int(_SIGNED.unpack_from(hashlib.sha256(value.encode()).digest())[0])
 
 
 def digest(text: str) -> int:

@@ -353,9 +353,14 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         times = naming.micros(as_of, "as_of"), naming.micros(valid_at, "valid_at")
         return keeping.export(self.ledger, path, self._scopes(scope), *times)
 
-    def import_(self, path: PathLike, *, skip_bad_lines: bool = False) -> Imported:
-        """Read an export; what is there already is passed over. ImportFailed names each bad line."""
-        return keeping.import_(self.ledger, path, skip_bad_lines)
+    def import_(self, path: PathLike, *, skip_bad_lines: bool = False, root: PathLike | None = None) -> Imported:
+        """Read an export; what is there already is passed over. ImportFailed names each bad line.
+
+        Facts that are tied to files stay so under the store's own root. What was tied under another is looked at only
+        if `root` says where those files are here; until an import does, those ties are kept and nothing is read.
+        """
+        named = self.root if root is None else naming.directory(root)
+        return keeping.import_(self.ledger, path, skip_bad_lines, named, anywhere=root is not None)
 
     def book(self, entry: Usage, *, scope: str | None = None) -> None:
         """Book tokens spent on this memory's behalf."""

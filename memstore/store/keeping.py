@@ -143,13 +143,20 @@ def export(
     return lines
 
 
-def import_(ledger: Ledger, path: str | os.PathLike[str], skip: bool) -> Imported:
+def import_(ledger: Ledger, path: str | os.PathLike[str], skip: bool, root: Path | None, *, anywhere: bool) -> Imported:
     """Read an export, with the full-text index kept in step."""
     from memstore.ledger.exchange import load as importing
 
     try:
         with Path(path).open(encoding="utf-8", newline="\n", errors="surrogateescape") as file:
-            return importing.read(ledger, file, skip=skip, index=lexical.add)
+            return importing.read(
+                ledger,
+                file,
+                skip=skip,
+                index=lexical.add,
+                root=None if root is None else str(root),
+                anywhere=anywhere,
+            )
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 

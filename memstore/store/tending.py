@@ -57,8 +57,9 @@ class Tending(Held):
             (pk,) = naming.fact_pks(db, fact, [self._scope(scope)])
             id_ = facts.rows(db, [pk])[pk].id
             return [
-                Anchor(id_, t.root, t.path, t.lines, t.symbol, t.commit, from_micros(t.at), t.doubt is not None)
-                for t in anchors.of_facts(db, [pk])
+                Anchor(id_, root, t.path, t.lines, t.symbol, t.commit, from_micros(t.at), t.doubt is not None, here)
+                for t in anchors.of_facts(db, [pk], elsewhere=True)
+                for root, here in [anchors.named_root(t.root)]
             ]
 
     def anchored_files(self, *, scope: str | None = None) -> list[Path]:

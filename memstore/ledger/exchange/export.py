@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from memstore.ledger import events, facts, transitions
+from memstore.ledger import anchors, events, facts, transitions
 from memstore.ledger.exchange import VERSION
 from memstore.ledger.times import from_micros
 
@@ -21,7 +21,7 @@ def export(
     """The lines of an export of some scopes: as they were recorded by `as_of`, and true at `valid_at`, if given."""
     marks = ",".join("?" * len(scopes))
     until = 2**63 - 1 if as_of is None else as_of
-    counts = {"events": 0, "facts": 0, "transitions": 0}
+    counts = {"events": 0, "facts": 0, "transitions": 0, "anchors": 0}
     names = [row[0] for row in db.execute(f"SELECT name FROM scopes WHERE pk IN ({marks}) ORDER BY pk", tuple(scopes))]
     yield {"type": "header", "format": "memstore", "version": VERSION, "scopes": names, "exported_at": _iso(now)}
     for line in _events(db, scopes, until):
@@ -35,6 +35,9 @@ def export(
         yield line
     for line in _transitions(db, scopes, until, kept):
         counts["transitions"] += 1
+        yield line
+    for line in _anchors(db, scopes, until, kept):
+        counts["anchors"] += 1
         yield line
     yield {"type": "footer", **counts}
 
@@ -181,4 +184,36 @@ def _transitions(
                 "refusal": refusal,
                 "possible": bool(possible),
                 "pointers": added.get(pk, []),
+            }
+
+
+def _anchors(
+    db: sqlite3.Connection, scopes: Sequence[int], until: int, kept: set[int] | None
+) -> Iterator[dict[str, Any]]:
+    """What facts are tied to, as it was last seen: only by `until`, because what was seen before is not kept."""
+    marks = ",".join("?" * len(scopes))
+    for row in db.execute(
+        "SELECT f.pk, f.id, r.path, a.path, a.first, a.last, a.symbol, a.sha256, a.form, a.seen, a.git_blob,"
+        " a.git_commit, a.at, t.id FROM anchors a CROSS JOIN roots r ON r.pk = a.root"
+        " CROSS JOIN facts f ON f.pk = a.fact LEFT JOIN transitions t ON t.pk = a.doubt AND t.at <= ?"
+        f" WHERE f.scope IN ({marks}) AND f.recorded_at <= ? AND a.at <= ? ORDER BY a.pk",
+        (until, *scopes, until, until),
+    ):
+        pk, fact, root, path, first, last, symbol, sha256, form, seen, blob, commit, at, doubt = row
+        if kept is None or pk in kept:
+            yield {
+                "type": "anchor",
+                "fact": fact,
+                "root": anchors.named_root(root)[0],
+                "path": path,
+                "first": first,
+                "last": last,
+                "symbol": symbol,
+                "sha256": sha256,
+                "form": form,
+                "seen": seen,
+                "git_blob": blob,
+                "git_commit": commit,
+                "at": _iso(at),
+                "doubt": doubt,
             }

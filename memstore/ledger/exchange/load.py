@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, islice
-from typing import IO, Any, TypeVar
+from itertools import islice
+from typing import IO, Any, Protocol, TypeVar
 
 from memstore.errors import ImportFailed
-from memstore.ledger import events, facts, transitions
+from memstore.ledger import anchors, events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
-from memstore.ledger.exchange.check import Bad, Problems, examine, micros, parse
+from memstore.ledger.exchange.check import (
+    FORMS,
+    AnchorLine,
+    Bad,
+    EventLine,
+    FactLine,
+    Problems,
+    TransitionLine,
+    examine,
+)
+from memstore.ledger.exchange.spool import Spool
 from memstore.model import Change
 from memstore.reports import Imported
 
-_BATCH = 1000
 _SHOWN = 10
 
-#: Indexes facts: (key, text, key of the event first derived from).
-Index = Callable[[Transaction, Sequence[tuple[int, str, int]]], None]
+
+class Index(Protocol):
+    """Indexes facts: (key, text, key of the event first derived from). The last call of an import has none."""
+
+    def __call__(self, tx: Transaction, entries: Sequence[tuple[int, str, int]], *, more: bool = ...) -> None: ...
+
+
 Value = TypeVar("Value")
-Records = Sequence[tuple[int, dict[str, Any]]]
+Numbered = tuple[int, tuple[Any, ...]]
 
 
 @dataclass(slots=True)
@@ -30,8 +44,10 @@ class _Import:
 
     skip: bool
     problems: Problems
+    root: str | None
+    anywhere: bool
     aliases: dict[str, str] = field(default_factory=dict)
-    added: dict[str, int] = field(default_factory=lambda: {"event": 0, "fact": 0, "transition": 0})
+    added: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FORMS, 0))
     present: int = 0
     crowded: set[tuple[int, str]] = field(default_factory=set)
 
@@ -44,24 +60,28 @@ class _Import:
         self.problems.append((number, str(bad)))
 
 
-def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index) -> Imported:
-    """Import an export from a seekable text file. Raises ImportFailed, naming each bad line, unless `skip`."""
-    run = _Import(skip, problems=examine(file))
-    if run.problems and not skip:
-        raise ImportFailed(_telling(run.problems) + "; nothing was imported")
-    file.seek(0)
-    bad = {number for number, _ in run.problems}
-    good = ((n, line) for n, line in enumerate(file, 1) if n not in bad and line.strip())
-    while batch := [(n, parse(line)) for n, line in islice(good, _BATCH)]:
-        with ledger.writing() as tx:
-            for type_, records in groupby(batch, key=lambda numbered: numbered[1]["type"]):
-                _WRITERS.get(type_, _nothing)(tx, run, list(records), index)
+def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index, root: str | None, anywhere: bool) -> Imported:
+    """Import an export from a text file. Raises ImportFailed, naming each bad line, unless `skip`.
+
+    Ties to files under `root` are taken as they are, with `anywhere` those under other roots too, as ties to files of
+    that name under `root`; all others are kept without a root, so that nothing is ever looked at for them.
+    """
+    with Spool(ledger.path.parent) as spool:
+        problems = examine(file, spool.add)
+        if problems and not skip:
+            raise ImportFailed(_telling(problems) + "; nothing was imported")
+        run = _Import(skip, problems, root, anywhere)
+        for type_, batch in spool.batches():
+            with ledger.writing() as tx:
+                _WRITERS[type_](tx, run, batch, index)
     with ledger.writing() as tx:
         _record_clashes(tx, run)
+        index(tx, [])
     return Imported(
         events=run.added["event"],
         facts=run.added["fact"],
         transitions=run.added["transition"],
+        anchors=run.added["anchor"],
         present=run.present,
         problems=tuple(f"line {n}: {what}" if n else what for n, what in run.problems),
     )
@@ -71,10 +91,6 @@ def _telling(problems: Problems) -> str:
     shown = "; ".join(f"line {n}: {what}" if n else what for n, what in problems[:_SHOWN])
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return f"{shown}{more}"
-
-
-def _nothing(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
-    """The header and the footer were checked; there is nothing in them to write."""
 
 
 def _keys(tx: Transaction, table: str, ids: Iterable[str]) -> dict[str, int]:
@@ -95,32 +111,33 @@ def _next_pk(tx: Transaction, table: str) -> int:
     return int(tx.execute(f"SELECT coalesce(max(pk), 0) + 1 FROM {table}").fetchone()[0])
 
 
-def _write_events(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
-    there = _keys(tx, "events", (record["id"] for _, record in records))
-    new = [(number, record) for number, record in records if record["id"] not in there]
-    run.present += len(records) - len(new)
-    sessions = _sessions(tx, new)
+def _write_events(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
+    lines = [(number, EventLine._make(values)) for number, values in batch]
+    there = _keys(tx, "events", (line.id for _, line in lines))
+    new = [(number, line) for number, line in lines if line.id not in there]
+    run.present += len(lines) - len(new)
+    sessions = _sessions(tx, (line for _, line in new))
     first = pk = _next_pk(tx, "events")
-    said = [_said(record, sessions[record["scope"], record["session"]]) for _, record in new]
+    said = [_said(line, sessions[line.scope, line.session]) for _, line in new]
     known = _known(tx, said)
     rows: list[tuple[object, ...]] = []
     taken: set[tuple[object, ...]] = set()
     pending: list[tuple[int]] = []
-    for (number, record), columns in zip(new, said, strict=True):
+    for (number, line), columns in zip(new, said, strict=True):
         identity = _identity(columns)
         try:
             if identity in taken:
                 raise Bad("another event of this file has the same identity")
             if identity in known:  # this store recorded the same event itself, under an id of its own
-                run.aliases[record["id"]] = _same_words(tx, known[identity], record)
+                run.aliases[line.id] = _same_words(tx, known[identity], line)
                 run.present += 1
                 continue
         except Bad as bad:
             run.refuse(number, bad)
             continue
         taken.add(identity)
-        rows.append((pk, record["id"], *columns))
-        if record["pending"]:
+        rows.append((pk, line.id, *columns))
+        if line.pending:
             pending.append((pk,))
         pk += 1
     tx.db.executemany(
@@ -132,26 +149,25 @@ def _write_events(tx: Transaction, run: _Import, records: Records, index: Index)
     run.added["event"] += pk - first
 
 
-def _sessions(tx: Transaction, records: Records) -> dict[tuple[str, str], int]:
+def _sessions(tx: Transaction, lines: Iterable[EventLine]) -> dict[tuple[str, str], int]:
     """{(scope, session): pk} of a batch of events, made where they are new."""
-    named = dict.fromkeys((record["scope"], record["session"]) for _, record in records)
+    named = dict.fromkeys((line.scope, line.session) for line in lines)
     scopes = {scope: events.scope_pk(tx, scope) for scope in dict.fromkeys(scope for scope, _ in named)}
     return {(scope, session): events.session_pk(tx, scopes[scope], session) for scope, session in named}
 
 
-def _said(record: Mapping[str, Any], session: int) -> tuple[Any, ...]:
+def _said(line: EventLine, session: int) -> tuple[Any, ...]:
     """The columns of an event after its id."""
-    text, forgotten_at = record["text"], record["forgotten_at"]
     return (
         session,
-        record["ref"],
-        record["role"],
-        record["origin"],
-        micros(record["at"]),
-        micros(record["recorded_at"]),
-        text,
-        bytes.fromhex(record["sha256"]) if text else None,
-        None if forgotten_at is None else micros(forgotten_at),
+        line.ref,
+        line.role,
+        line.origin,
+        line.at,
+        line.recorded_at,
+        line.text,
+        bytes.fromhex(line.sha256) if line.text else None,
+        line.forgotten_at,
     )
 
 
@@ -183,52 +199,53 @@ def _known(tx: Transaction, said: Iterable[tuple[Any, ...]]) -> dict[tuple[objec
     return found
 
 
-def _same_words(tx: Transaction, event: int, record: Mapping[str, Any]) -> str:
+def _same_words(tx: Transaction, event: int, line: EventLine) -> str:
     """The id under which this store holds an event. Raises Bad if it holds other words."""
     there = events.by_pk(tx.db, [event])[event]
-    if there.text != record["text"]:
-        raise Bad(f"this store holds other words under ref {record['ref']!r} of that session")
+    if there.text != line.text:
+        raise Bad(f"this store holds other words under ref {line.ref!r} of that session")
     return there.id
 
 
-def _write_facts(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
-    known = _keys(tx, "facts", [i for _, r in records for i in (r["id"], *r["premises"])])
-    sources = _Sources(tx, run, (p["event"] for _, r in records for p in r["provenance"]))
-    scopes = {name: events.scope_pk(tx, name) for name in {record["scope"] for _, record in records}}
+def _write_facts(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
+    lines = [(number, FactLine._make(values)) for number, values in batch]
+    known = _keys(tx, "facts", [id_ for _, line in lines for id_ in (line.id, *line.premises)])
+    sources = _Sources(tx, run, (pointer[0] for _, line in lines for pointer in line.provenance))
+    scopes = {name: events.scope_pk(tx, name) for name in {line.scope for _, line in lines}}
     pk = _next_pk(tx, "facts")
     rows: list[tuple[object, ...]] = []
     pointers: list[tuple[object, ...]] = []
     premises: list[tuple[int, int]] = []
     indexed: list[tuple[int, str, int]] = []
     keyed: dict[int, list[str]] = {}
-    for number, record in records:
-        if record["id"] in known:
+    for number, line in lines:
+        if line.id in known:
             run.present += 1
             continue
         try:
-            if not record["provenance"]:
+            if not line.provenance:
                 raise Bad("the fact has no pointer to an event")
-            spans = [(*sources.span(p), sources.extractor(p["extractor"])) for p in record["provenance"]]
-            if missing := [premise for premise in record["premises"] if premise not in known]:
+            spans = [(*sources.span(*span), sources.extractor(by)) for *span, by in line.provenance]
+            if missing := [premise for premise in line.premises if premise not in known]:
                 raise Bad(f"there is no fact {missing[0]}")
         except Bad as bad:
             run.refuse(number, bad)
             continue
-        scope, key, text = scopes[record["scope"]], record["key"], record["text"]
-        rows.append((pk, *_columns(record, scope)))
+        scope = scopes[line.scope]
+        rows.append((pk, *_columns(line, scope)))
         pointers += [(pk, *span) for span in spans]
-        premises += [(pk, known[premise]) for premise in record["premises"]]
-        if text:
-            indexed.append((pk, text, min(event for event, *_ in spans)))
-        if key is not None:
-            keyed.setdefault(scope, []).append(key)
-        known[record["id"]] = pk
+        premises += [(pk, known[premise]) for premise in line.premises]
+        if line.text:
+            indexed.append((pk, line.text, min(event for event, *_ in spans)))
+        if line.key is not None:
+            keyed.setdefault(scope, []).append(line.key)
+        known[line.id] = pk
         pk += 1
     _note_crowded(tx, run, keyed)
     tx.db.executemany(facts.INSERT, rows)
     tx.db.executemany("INSERT INTO provenance (fact, event, start, stop, extractor) VALUES (?, ?, ?, ?, ?)", pointers)
     tx.db.executemany("INSERT OR IGNORE INTO dependencies (fact, premise) VALUES (?, ?)", premises)
-    index(tx, indexed)
+    index(tx, indexed, more=True)
     run.added["fact"] += len(rows)
 
 
@@ -247,14 +264,17 @@ class _Sources:
             ):
                 self._found[id_] = (pk, len(text), forgotten_at)  # SQL's length() stops at a NUL
 
-    def span(self, pointer: Mapping[str, Any]) -> tuple[int, int, int]:
-        found = self._found.get(self._run.aliases.get(pointer["event"], pointer["event"]))
+    def event(self, id_: str) -> int:
+        return self.span(id_, 0, 0)[0]
+
+    def span(self, id_: str, start: int, end: int) -> tuple[int, int, int]:
+        found = self._found.get(self._run.aliases.get(id_, id_))
         if found is None:
-            raise Bad(f"there is no event {pointer['event']}")
+            raise Bad(f"there is no event {id_}")
         event, length, forgotten_at = found
-        if pointer["end"] > length and forgotten_at is None:
-            raise Bad(f"a pointer reaches past the {length} characters of {pointer['event']}")
-        return event, pointer["start"], pointer["end"]
+        if end > length and forgotten_at is None:
+            raise Bad(f"a pointer reaches past the {length} characters of {id_}")
+        return event, start, end
 
     def extractor(self, name: str) -> int:
         if name not in self._extractors:
@@ -262,23 +282,23 @@ class _Sources:
         return self._extractors[name]
 
 
-def _columns(record: Mapping[str, Any], scope: int) -> tuple[object, ...]:
-    ttl, valid_to = record["ttl_seconds"], record["valid_to"]
+def _columns(line: FactLine, scope: int) -> tuple[object, ...]:
+    ttl = line.ttl_seconds
     return facts.values(
-        id_=record["id"],
+        id_=line.id,
         scope=scope,
-        key=record["key"],
-        text=record["text"],
-        modality=record["modality"],
-        kind=record["kind"],
-        origin=record["origin"],
-        said_at=micros(record["said_at"]),
-        recorded_at=micros(record["recorded_at"]),
-        valid_from=micros(record["valid_from"]),
-        valid_to=None if valid_to is None else micros(valid_to),
+        key=line.key,
+        text=line.text,
+        modality=line.modality,
+        kind=line.kind,
+        origin=line.origin,
+        said_at=line.said_at,
+        recorded_at=line.recorded_at,
+        valid_from=line.valid_from,
+        valid_to=line.valid_to,
         ttl=None if ttl is None else round(ttl * 1e6),
-        probability=float(record["probability"]),
-        context=record["context"],
+        probability=float(line.probability),
+        context=line.context,
     )
 
 
@@ -296,56 +316,96 @@ def _note_crowded(tx: Transaction, run: _Import, keyed: Mapping[int, Sequence[st
             }
 
 
-def _write_transitions(tx: Transaction, run: _Import, records: Records, index: Index) -> None:
-    for number, record in records:
-        if tx.execute("SELECT 1 FROM transitions WHERE id = ?", (record["id"],)).fetchone():
+def _write_transitions(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
+    for number, values in batch:
+        line = TransitionLine._make(values)
+        if _keys(tx, "transitions", [line.id]):
             run.present += 1
             continue
         try:
-            _write_transition(tx, run, record)
+            _write_transition(tx, run, line)
         except Bad as bad:
             run.refuse(number, bad)
 
 
-def _write_transition(tx: Transaction, run: _Import, record: Mapping[str, Any]) -> None:
-    named = [*record["old"], *record["new"], *(p["fact"] for p in record["pointers"])]
+def _write_transition(tx: Transaction, run: _Import, line: TransitionLine) -> None:
+    named = [*line.old, *line.new, *(pointer[-1] for pointer in line.pointers)]
     known = _keys(tx, "facts", named)
     if missing := [fact for fact in named if fact not in known]:
         raise Bad(f"there is no fact {missing[0]}")
-    old, new = ([known[fact] for fact in record[side]] for side in ("old", "new"))
-    causes = [] if record["event"] is None else [record["event"]]
-    sources = _Sources(tx, run, [*causes, *(p["event"] for p in record["pointers"])])
-    spans = [sources.span(pointer) for pointer in record["pointers"]]
-    event = sources.span({"event": causes[0], "start": 0, "end": 0})[0] if causes else None
-    target = None
-    if record["target"] is not None:
-        target = _keys(tx, "transitions", [record["target"]]).get(record["target"])
-        if target is None:
-            raise Bad(f"there is no transition {record['target']}")
-    refusal = record["refusal"]
-    if record["change"] == Change.SUPERSEDED and refusal is None:
+    old, new = ([known[fact] for fact in side] for side in (line.old, line.new))
+    causes = [] if line.event is None else [line.event]
+    sources = _Sources(tx, run, [*causes, *(pointer[0] for pointer in line.pointers)])
+    pointers = [(known[fact], sources.span(*span), by) for *span, by, fact in line.pointers]
+    event = sources.event(causes[0]) if causes else None
+    target = _transition(tx, line.target)
+    refusal = line.refusal
+    if line.change == Change.SUPERSEDED and refusal is None:
         forwards = transitions.successors(tx.db, new)
         if any({fact, *transitions.reachable(forwards, fact)} & set(old) for fact in new):
             refusal = "it would close a circle with what this store holds"
     pk = transitions.append(
         tx,
-        scope=events.scope_pk(tx, record["scope"]),
-        change=Change(record["change"]),
+        scope=events.scope_pk(tx, line.scope),
+        change=Change(line.change),
         old=old,
         new=new,
-        reason=record["reason"],
+        reason=line.reason,
         event=event,
         target=target,
         refusal=refusal,
-        possible=record.get("possible", False),
-        id_and_time=(record["id"], micros(record["at"])),
+        possible=line.possible,
+        id_and_time=(line.id, line.at),
     )
-    for span, pointer in zip(spans, record["pointers"], strict=True):
-        facts.point(tx, known[pointer["fact"]], [span], pointer["extractor"], since=pk)
+    for fact, span, by in pointers:
+        facts.point(tx, fact, [span], by, since=pk)
     run.added["transition"] += 1
 
 
-_WRITERS = {"event": _write_events, "fact": _write_facts, "transition": _write_transitions}
+def _transition(tx: Transaction, id_: str | None) -> int | None:
+    if id_ is None:
+        return None
+    found = _keys(tx, "transitions", [id_])
+    if not found:
+        raise Bad(f"there is no transition {id_}")
+    return found[id_]
+
+
+def _write_anchors(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
+    known = _keys(tx, "facts", [values[0] for _, values in batch])
+    for number, values in batch:
+        line = AnchorLine._make(values)
+        try:
+            if line.fact not in known:
+                raise Bad(f"there is no fact {line.fact}")
+            tie = anchors.Tie(
+                pk=0,
+                fact=known[line.fact],
+                root=anchors.bound(line.root, run.root, anywhere=run.anywhere),
+                path=line.path,
+                lines=None if line.first is None or line.last is None else (line.first, line.last),
+                symbol=line.symbol,
+                sha256=line.sha256,
+                form=line.form,
+                seen=line.seen,
+                blob=line.git_blob,
+                commit=line.git_commit,
+                at=line.at,
+                doubt=_transition(tx, line.doubt),
+            )
+        except Bad as bad:
+            run.refuse(number, bad)
+            continue
+        run.added["anchor"] += (added := anchors.take_in(tx, tie))
+        run.present += not added
+
+
+_WRITERS = {
+    "event": _write_events,
+    "fact": _write_facts,
+    "transition": _write_transitions,
+    "anchor": _write_anchors,
+}
 
 
 def _record_clashes(tx: Transaction, run: _Import) -> None:
