@@ -139,19 +139,28 @@ MOMENT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """The TTL policy of a store: a table by (modality, kind), and a day for observations of a moment."""
+    """The TTL policy of a store: a table by (modality, kind), and a day for observations of a moment.
+
+    `stated`: a limit that the words themselves give ("until Friday", "due in four hours") ends it sooner.
+    """
 
     table: Mapping[tuple[Modality, Kind], timedelta | None] = None  # type: ignore[assignment]
     moment: timedelta | None = MOMENT
+    stated: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", {**DEFAULT_LIFETIMES, **(self.table or {})})
 
-    def of(self, text: str, modality: Modality, kind: Kind) -> timedelta | None:
-        """The lifetime of a fact, counted from when it was said; None if it has none."""
-        if modality is Modality.OBSERVATION and kind is not Kind.USER and momentary(text):
-            return self.moment
-        return self.table[modality, kind]
+    def of(self, text: str, modality: Modality, kind: Kind, stated: timedelta | None = None) -> timedelta | None:
+        """The lifetime of a fact, counted from when it was said; None if it has none.
+
+        `stated` is how long its words say that it holds, if they do.
+        """
+        momentous = modality is Modality.OBSERVATION and kind is not Kind.USER and momentary(text)
+        lifetime = self.moment if momentous else self.table[modality, kind]
+        if stated is None or stated <= timedelta(0) or not self.stated:
+            return lifetime
+        return stated if lifetime is None else min(stated, lifetime)
 
 
 # --- what to look at first -------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -139,8 +140,30 @@ class TestStateBench:
         assert any(isinstance(item, Edge) for sample in declared for item in sample.items)
         for one, other in zip(declared, withheld, strict=True):
             assert [t.text for t in turns(one).values()] == [t.text for t in turns(other).values()]
-            assert [p.query for p in one.probes] == [p.query for p in other.probes]
-            assert all(isinstance(item, Turn) and item.key is None for item in other.items)
+            assert [p.query for p in other.probes] == [replace(p.query, scope=None) for p in one.probes]
+            for item in other.items:
+                assert isinstance(item, Turn)
+                assert (item.key, item.scope, item.modality) == (None, None, None)
+
+    def test_what_is_declared_to_be_elsewhere_stands_behind_a_wall_that_the_question_does_not_cross(self) -> None:
+        behind = {
+            turn.text: turn.scope
+            for sample in statebench.load(DATA)
+            for turn in turns(sample).values()
+            if turn.scope not in (None, statebench.OPEN)
+        }
+        assert behind
+        assert all(text.startswith(("[SCOPE:", "[RESTRICTED:")) for text in behind)
+        for sample in statebench.load(DATA):
+            walled = any(turn.scope not in (None, statebench.OPEN) for turn in turns(sample).values())
+            assert {p.query.scope for p in sample.probes} == {statebench.OPEN if walled else None}
+
+    @pytest.mark.parametrize(
+        ("role", "scope"),
+        [("Sales Rep", "for CS leadership"), ("CS Leadership", statebench.OPEN), ("Leadership", "for CS leadership")],
+    )
+    def test_who_is_among_the_readers_stands_before_no_wall(self, role: str, scope: str) -> None:
+        assert statebench.wall("[RESTRICTED: churn data restricted to CS leadership] They left.", role) == scope
 
     def test_a_declaration_supersedes_what_was_said_earlier_and_never_the_correction_that_cites_it(self) -> None:
         for sample in statebench.load(DATA):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from evals.arms import vectors
@@ -23,7 +23,7 @@ from evals.model import Edge, EvalError, Item, Query, Recalled, Sample, Tokens, 
 from memstore import Budget, Claude, Fact, Kind, Lifetimes, MemoryStore, Modality, Recollection
 
 CURRENT = ("live", "suspect")
-FOREVER = Lifetimes(table={(modality, kind): None for modality in Modality for kind in Kind}, moment=None)
+FOREVER = Lifetimes(table={(modality, kind): None for modality in Modality for kind in Kind}, moment=None, stated=False)
 
 
 class Memstore(BaseArm):
@@ -58,6 +58,7 @@ class Memstore(BaseArm):
             claude=self.asked(),
         )
         self.refs: dict[str, list[str]] = {}
+        self.scopes: set[str | None] = set()
         self.writers = int(sample.extras.get("writers", 1))
 
     def asked(self) -> Claude | None:
@@ -72,9 +73,11 @@ class Memstore(BaseArm):
         writes = 0
         for _, together in groupby(items, key=lambda item: item.session if isinstance(item, Turn) else None):
             for item in together:
+                self.scopes.add(item.scope if isinstance(item, Turn) else None)
                 self.moment = max(self.moment, item.at)
                 writes += self._declare(item) if isinstance(item, Edge) else self._write(item)
-            self.memory.capture()
+            for scope in sorted(self.scopes, key=str):
+                self.memory.capture(scope=scope)
         if self.files is not None:
             self._lay_out(self.later)
         return writes
@@ -103,7 +106,15 @@ class Memstore(BaseArm):
         origin = self._origin(turn)
         if not (turn.modality or turn.key):
             role = turn.role if self.authority else "user"
-            self.memory.record(turn.text, role=role, session=turn.session, at=turn.at, origin=origin, ref=turn.ref)
+            self.memory.record(
+                turn.text,
+                role=role,
+                session=turn.session,
+                at=turn.at,
+                origin=origin,
+                ref=turn.ref,
+                scope=turn.scope,
+            )
             return 1
         fact = self.memory.remember(
             turn.text,
@@ -113,8 +124,9 @@ class Memstore(BaseArm):
             origin=origin or turn.role,
             at=turn.at,
             session=turn.session,
-            # What is held under a key is state: it stands until the key is written again.
-            **({"ttl": None} if turn.key else {}),
+            scope=turn.scope,
+            # What is settled under a key stands until the key is written again; what was read off the world goes stale.
+            **({"ttl": None} if turn.key and not turn.modality else {}),
         )
         for source in fact.provenance:
             self.refs.setdefault(source.event_id, []).append(turn.ref)
@@ -128,7 +140,7 @@ class Memstore(BaseArm):
         if not self.chains or edge.relation != "supersedes":
             return 0
         held: dict[str, list[Fact]] = {}
-        for fact in self.memory.facts():
+        for fact in chain.from_iterable(self.memory.facts(scope=scope) for scope in self.scopes):
             for ref in {ref for p in fact.provenance for ref in self._sources(p.event_id, p.ref)}:
                 held.setdefault(ref, []).append(fact)
         old = [fact for ref in edge.old for fact in held.get(ref, ())]

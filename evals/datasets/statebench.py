@@ -4,6 +4,13 @@ Everything the benchmark gives to a system becomes an item: the state at the sta
 `supersession` event declares becomes an `Edge`, and a write carries its `key`; with `declared=False` both are withheld
 while every word stays, so that the two variants ask the same questions of the same text.
 
+Two more things are declared, in brackets before the words, and withheld likewise: that something is of a task, a
+draft or another person's session (`[SCOPE: …]`), and that it is for some readers alone (`[RESTRICTED: … restricted to
+…]`). Such a turn stands behind a wall of its own (`Turn.scope`), and the question comes from outside (`Query.scope`),
+for every arm, unless the asker's declared role is among the readers. The words keep their brackets. What the timeline
+calls the environment (a calendar, an alert, a deadline) is what somebody read off the world at a moment: its writes
+are observations, where other writes are settled by being written.
+
 A declaration speaks of a statement, not of one copy of it: there is an `Edge` for the superseded write and for each
 earlier turn that states its value word for word.
 
@@ -14,7 +21,7 @@ nowhere in the timeline; forbidden ones may never have been said, or be required
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +40,13 @@ SOURCE = Source(
 )
 
 # Tracks in which a forbidden phrase is an outdated value; in the others it is another task's, tenant's or scope's.
+OPEN = "open"
+"""The scope of what nobody walled off, where walls are declared."""
+
+_WALL = re.compile(r"\[(?:SCOPE|RESTRICTED):")
+_SCOPED = re.compile(r"\[SCOPE:\s*(?P<scope>[^\]]+)\]")
+_RESTRICTED = re.compile(r"\[RESTRICTED:[^\]]*?restricted to (?P<readers>[^\]]+)\]")
+
 REPLACES = frozenset(
     {
         "supersession",
@@ -63,7 +77,8 @@ def template(prompt: str) -> str:
 
 
 def _sample(row: Mapping[str, Any], declared: bool) -> Sample:
-    builder = _Timeline(declared)
+    walled = declared and any(_WALL.match(text) for text in _texts(row))
+    builder = _Timeline(declared, str(row["actors"]["user"].get("role") or "") if walled else None)
     builder.start(row["initial_state"])
     probes: list[Probe] = []
     for event in row["events"]:
@@ -83,11 +98,22 @@ def _sample(row: Mapping[str, Any], declared: bool) -> Sample:
     )
 
 
-class _Timeline:
-    """Collects the items of one timeline and knows which of them hold the value that a key or id now names."""
+def _texts(row: Mapping[str, Any]) -> Iterator[str]:
+    """Every text that a timeline writes as its state."""
+    yield from (str(fact["value"]) for fact in row["initial_state"]["persistent_facts"])
+    yield from (str(entry["content"]) for entry in row["initial_state"]["working_set"])
+    yield from (str(write["value"]) for event in row["events"] for write in event.get("writes") or ())
 
-    def __init__(self, declared: bool) -> None:
+
+class _Timeline:
+    """Collects the items of one timeline and knows which of them hold the value that a key or id now names.
+
+    `asker` is the role of who asks, where the timeline declares walls; None where there are none.
+    """
+
+    def __init__(self, declared: bool, asker: str | None) -> None:
         self.declared = declared
+        self.asker = asker
         self.items: list[Item] = []
         self.holders: dict[str, Turn] = {}
 
@@ -99,7 +125,9 @@ class _Timeline:
             self._turn("system", entry["content"], entry.get("ts") or now)
         for key, value in state["environment"].items():
             if key != "now":
-                self._write({"key": key, "value": value, "id": None, "source": {"type": "system"}}, now)
+                self._write(
+                    {"key": key, "value": value, "id": None, "source": {"type": "system"}, "layer": "environment"}, now
+                )
 
     def add(self, event: Mapping[str, Any]) -> None:
         if event["type"] == "conversation_turn":
@@ -129,16 +157,38 @@ class _Timeline:
         # A bare "None" or "Yes" says nothing without the name it was stored under.
         text = value if len(value.split()) > 2 else f"{key.replace('_', ' ')}: {value}"
         origin = "user" if write["source"]["type"] == "user" else "system"
-        turn = self._turn(origin, text, at, key=key if self.declared else None)
+        read_off = self.declared and write.get("layer") == "environment"
+        turn = self._turn(
+            origin, text, at, key=key if self.declared else None, modality="observation" if read_off else None
+        )
         self.holders[key] = turn
         if write.get("id") and write["id"] != "W-AUTO":
             self.holders[write["id"]] = turn
         return turn
 
-    def _turn(self, role: str, text: str, at: str, key: str | None = None) -> Turn:
-        turn = Turn(ref=f"t{len(self.items)}", session="s1", role=role, text=text, at=utc(at), key=key)
+    def _turn(self, role: str, text: str, at: str, key: str | None = None, modality: str | None = None) -> Turn:
+        scope = None if self.asker is None else wall(text, self.asker)
+        ref = f"t{len(self.items)}"
+        turn = Turn(ref, "s1", role, text, utc(at), modality=modality, key=key, scope=scope)
         self.items.append(turn)
         return turn
+
+
+def wall(text: str, asker: str) -> str:
+    """The scope that a turn declares in brackets, as seen by somebody in the role of `asker`; else `OPEN`."""
+    if scoped := _SCOPED.match(text):
+        return scoped["scope"].strip()
+    if restricted := _RESTRICTED.match(text):
+        readers = restricted["readers"].strip()
+        if not _among(asker, readers):
+            return f"for {readers}"
+    return OPEN
+
+
+def _among(role: str, readers: str) -> bool:
+    """Whether a role is named by a list of readers: "CS leadership", "VP+". A rank above the one named is not known."""
+    named = {word.strip("+").lower() for word in re.split(r"[\s,/]+", readers)} - {"", "and", "or", "team", "the"}
+    return bool(named) and named <= {word.lower() for word in re.findall(r"[\w&-]+", role)}
 
 
 def _probe(name: str, track: str, event: Mapping[str, Any], items: list[Item]) -> Probe:
@@ -164,4 +214,6 @@ def _probe(name: str, track: str, event: Mapping[str, Any], items: list[Item]) -
     # Asked at the timeline's end: some events carry a time slightly after the question's.
     latest = max([utc(event["ts"]), *(turn.at for turn in turns)])
     # A timeline holds some eight items: a deeper cut would bring everything back.
-    return Probe(name, Query(event["prompt"], now=latest + timedelta(seconds=1), k=5), expect, track)
+    # Where walls are declared, the question comes from outside all of them.
+    scope = OPEN if any(turn.scope for turn in turns) else None
+    return Probe(name, Query(event["prompt"], now=latest + timedelta(seconds=1), k=5, scope=scope), expect, track)

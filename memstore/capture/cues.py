@@ -70,6 +70,16 @@ CHOICE = re.compile(
 WAS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,6}?)(?:was|were|used\s+to\s+be|had\s+been)\b", re.IGNORECASE)
 IS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,7}?)(?:is|are)\b(?:\s+(?:now|actually|really)\b)?", re.IGNORECASE)
 REALLY = re.compile(r"\b(?:actual(?:ly)?|now|corrected|correct|new|current(?:ly)?|real(?:ly)?)\b", re.IGNORECASE)
+# A plan as it was told before it changed, and as it came out.
+AT_FIRST = re.compile(
+    r"\b(?:original(?:ly)?|initial(?:ly)?|at\s+first|first\s+(?:planned|set|scheduled)|previous(?:ly)?|earlier|then\s+(?:we|it|they|i)\s+(?:was\s+|were\s+)?(?:moved|changed|pushed|switched|went)|"
+    r"was\s+considered|were\s+considered|used\s+to)\b",
+    re.IGNORECASE,
+)
+FINAL = re.compile(
+    r"\b(?:final(?:ly|ised|ized)?|in\s+the\s+end|ended\s+up|is\s+the\s+one|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b",
+    re.IGNORECASE,
+)
 NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")
 FORMER = re.compile(
     r"\b(?:from|was|were|used\s+to\s+be|previously|originally|formerly|instead\s+of|rather\s+than|no\s+longer|not|before\s+it\s+was)"

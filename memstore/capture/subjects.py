@@ -35,6 +35,12 @@ _QUALIFIER = frozenset(
 )
 _MONTH = re.compile(r"(?i)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?$")
 _TITLE = re.compile(r"(?P<label>[^\W\d_][\w’'-]*?)[\s#-]*(?P<number>\d[\w.]*)\s*[:–—]\s*(?P<title>\S.*?)[\s.]*")
+_NOTICE = re.compile(
+    r"(?:\W*(?:note|update|fyi|reminder|heads[ -]up|correction|info|alert|critical|urgent|important|warning|status|"
+    r"news|nb|ps|edit)\s*:\s*)+",
+    re.IGNORECASE,
+)
+"""What announces a statement is no part of its subject: "Update: the port is 80"."""
 _WORDS = re.compile(r"\w+")
 _LABEL = re.compile(r"([^\W\d_][\w’'-]*)\s+(?:no\.?\s*|number\s+|#)?#?$", re.IGNORECASE)
 
@@ -52,6 +58,10 @@ class Subject:
         """Both say with one verb something of one thing."""
         return bool(self.words) and (self.words, self.verb) == (other.words, other.verb)
 
+    def of_one(self, other: Subject) -> bool:
+        """Both are about one thing that has a name, or more than one word to it."""
+        return self.words == other.words and (bool(self.names) or len(self.words) > 1)
+
     def differs(self, other: Subject) -> bool:
         """Each is about a thing that the other does not speak of. Without a subject, nothing can be told."""
         if not self.words or not other.words:
@@ -67,7 +77,9 @@ _NONE = Subject(frozenset(), frozenset(), "", 0)
 @lru_cache(maxsize=4096)
 def subject(text: str) -> Subject:
     """The subject of the first clause of `text`."""
-    tokens = list(_TOKEN.finditer(text, 0, 400))
+    announced = _NOTICE.match(text)
+    start = announced.end() if announced else 0
+    tokens = list(_TOKEN.finditer(text, start, start + 400))
     words: list[str] = []
     names: set[str] = set()
     before = ""  # what the token before this one was: "noun", "name", or nothing that a number could belong to

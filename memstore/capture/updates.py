@@ -6,6 +6,7 @@ The candidates are given (the store finds them by their shared words); each is c
 - **a named predecessor**: "moved from X to Y", "no longer X", "instead of X", where the held statement speaks of X;
 - **a flipped polarity**: the same words, once negated;
 - **one part exchanged**: the same sentence but for one name;
+- **a state that excludes the other**: of one subject, "passed" … "failed"; or the time left until one thing, told anew;
 - **a title used again**: two numbered documents under one title ("ADR 12: …", "ADR 45: …"), which is never certain;
 - **what was, in the words before**: in one turn, "the limit was 30. The actual limit is 60";
 - **another subject**: what is said of another name, number or identifier ("Locker 100", "Locker 101") is no certain update;
@@ -29,6 +30,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from memstore.capture import cues
+from memstore.capture.states import State, counts_down, identifiers, opposed, states, tells_state
 from memstore.capture.subjects import Subject, labels, subject, title
 from memstore.capture.values import Value, comparable, content, stem, values
 from memstore.model import Modality
@@ -123,7 +125,7 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
 def telling(text: str) -> bool:
     """Whether a text holds anything by which it could update another: a value, a cue of change, a negation, a title."""
     told = cues.CUE.search(text) or cues.NEGATED.search(text) or cues.STILL.search(text) or title(text)
-    return bool(told or values(text, ""))
+    return bool(told or tells_state(text) or values(text, ""))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------------
@@ -191,6 +193,7 @@ def _value_score(new: _Reading, old: _Reading, now: Value, was: Value, seen: _Co
     agreed = sum(any(comparable(v, w) and v.canonical == w.canonical for w in old.values) for v in new.values)
     return (
         -4.4 + 0.19 * min(seen.shared, 5.0) + 1.8 * seen.cover + 3.6 * near + 0.3 * bool(seen.cue) + 2.1 * cue_near
+        + 1.5 * (cue_near and new.subject.of_one(old.subject))
         + 0.4 * bool(now.unit & was.unit) + 1.0 * min(agreed, 2) + 3.0 * _names_former(new, was) - 1.5 * aim
     )  # fmt: skip
 
@@ -221,8 +224,9 @@ def _compare(new: _Reading, old: _Reading, rarity: Rarity) -> Proposal | None:
     settled = new.statement.modality not in _OPEN
     if settled:
         offers += [*_by_polarity(new, old, seen), *_by_exchange(new, old, seen)]
-        offers += [*_by_head(new, old), *_by_hint(new, old)]
+        offers += [*_by_head(new, old), *_by_hint(new, old), *_by_state(new, old, seen)]
     named = [*_by_name(new, old, seen), *_by_cancelling(new, old, rarity), *_by_quotation(new, old)] if settled else []
+    named += _by_time_left(new, old, seen) if settled else []
     if not offers and not named:
         offers = [*_by_addition(new, old, seen)]
     if new.subject.differs(old.subject):  # of another thing, likeness is never certain: only what names the old one is
@@ -246,6 +250,7 @@ def _other_thing(new: _Reading, old: _Reading) -> bool:
 
 def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
     """What the same turn said that a thing *was*, where this says what it really is: a correction says both."""
+    yield from _told_over(new, held)
     now = cues.IS.match(new.text)
     if now is None or not cues.REALLY.search(new.text[: now.end()]) or new.modality in _OPEN:
         return
@@ -254,6 +259,21 @@ def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
         was = cues.WAS.match(old.text)
         if was is not None and subject and subject == set(content(was["subject"])):
             yield Proposal(old.id, Relation.REPLACES, 0.9, (f"{was[0].strip()!r} gives way to {now[0].strip()!r}",))
+
+
+def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
+    """A turn that tells how a plan changed: "it was first to be Friday, then Thursday. The final date is Monday"."""
+    if new.modality in _OPEN or not cues.FINAL.search(new.text):
+        return
+    mine = [value for value in values(new.text) if not _was(new.text, value, True)]
+    for old in held:
+        if old.said_at == new.said_at and cues.AT_FIRST.search(old.text) and not cues.FINAL.search(old.text):
+            for was in values(old.text, old.about):
+                now = next((v for v in mine if comparable(v, was) and v.canonical != was.canonical), None)
+                if now is not None:
+                    why = f"first {old.text[was.start : was.end].strip()}, in the end {new.text[now.start : now.end].strip()}"
+                    yield Proposal(old.id, Relation.REPLACES, 0.85, (why,))
+                    break
 
 
 def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
@@ -342,6 +362,29 @@ def _by_head(new: _Reading, old: _Reading) -> Iterable[_Offer]:
             yield Relation.REPLACES, score, (f"{was!r} became {' '.join(chosen)!r}",)
 
 
+def _by_state(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    """One thing cannot be in both states: it passed, then it failed. Of a single common word, many may be meant."""
+    if old.statement.modality not in _OPEN:
+        both = _opposed(new, old)
+        if both is not None and not any(state.over for state in both):
+            of = both[0].subject
+            score = 2.0 if of.names or len(of.words) > 1 or seen.cue else 1.0
+            yield Relation.REPLACES, score, (f"another state of {' '.join(sorted(of.words))}",)
+
+
+def _by_time_left(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
+    """The time left until one thing, told anew: what was left before is not what is left now."""
+    one, other = new.statement.text, old.statement.text
+    if counts_down(one) and counts_down(other):
+        both = identifiers(one) & identifiers(other)
+        alone = identifiers(one) ^ identifiers(other)
+        more = [s for s in seen.stems if s not in both]
+        if more and both and not alone:
+            yield Relation.REPLACES, 1.8, ("the time left, told anew", *_shown(seen.stems, None))
+        elif len(more) >= 2 and not alone and not new.subject.differs(old.subject):
+            yield Relation.REPLACES, 1.0, ("the time left, told anew", *_shown(seen.stems, None))
+
+
 def _by_polarity(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
     if new.negated != old.negated and _alike(new, old, seen) >= 0.6 and not _value_clash(new, old):
         changed = bool(seen.cue or _first(cues.RETRACTED, new.statement.text))
@@ -384,6 +427,11 @@ def _by_addition(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer
             yield Relation.CONFIRMS, 4 * seen.cover - 2.6, ("says it still holds", *_shown(seen.stems, None))
 
 
+def _opposed(new: _Reading, old: _Reading) -> tuple[State, State] | None:
+    mine, theirs = (states(side.statement.text, side.statement.about) for side in (new, old))
+    return opposed(mine, theirs) if mine and theirs else None
+
+
 def _same(new: _Reading, old: _Reading) -> bool:
     """Word for word the same but for case, punctuation and function words; values and polarity included."""
     return (
@@ -391,6 +439,7 @@ def _same(new: _Reading, old: _Reading) -> bool:
         and new.stems == old.stems
         and new.negated == old.negated
         and not _value_clash(new, old)
+        and _opposed(new, old) is None  # "up" and "down" are function words elsewhere
         and (new.statement.modality in _OPEN) == (old.statement.modality in _OPEN)
     )
 

@@ -80,6 +80,8 @@ def stem(word: str) -> str:
     """A crude, fast stem: enough that "deadlines" meets "deadline" and "meeting" meets "meetings"."""
     word = word.lower().strip("'’.-").removesuffix("'s").removesuffix("’s")
     if len(word) > 4 and word.isalpha():
+        if len(word) > 7:
+            word = word.removesuffix("s").removesuffix("ment")  # a deployment is what one deploys
         for suffix, replacement in (("ies", "y"), ("ing", ""), ("ed", ""), ("es", "e"), ("s", "")):
             if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
                 return word.removesuffix(suffix) + replacement

@@ -4,6 +4,7 @@ Nothing is rewritten, so nothing can be lost in rewriting. What the extractor do
 
 - **division**: a sentence whose clauses differ in modality becomes one claim a clause; otherwise it stays whole;
 - **reference**: speaker, section, list lead-in and antecedent go beside the quote, never into it;
+- **exercises**: what is said between "this is just exploratory" and "enough of that" is a thought, and over (`exercises`);
 - **settling**: a user's "yes, do that" becomes a decision that points at both turns (`settle`);
 - **reasons**: feedback keeps the sentence that says why, or how to apply it;
 - **omission**: code, listings and what the repository can tell again are passed over, and counted.
@@ -20,10 +21,12 @@ from dataclasses import dataclass, replace
 
 from memstore.capture import dates, settle
 from memstore.capture.blocks import Form
+from memstore.capture.exercises import bounded, exercises
 from memstore.capture.extract import Claim, Extraction
 from memstore.capture.kinds import kind_of
 from memstore.capture.segment import Segment, plain, segments
 from memstore.capture.sources.claude_mem import IMPORTED
+from memstore.capture.states import fragment
 from memstore.capture.tagger import Tag, Tagger, default_tagger
 from memstore.model import Event, Kind, Modality, Origin, Span
 from memstore.policy import strength
@@ -106,7 +109,7 @@ class VerbatimExtractor:
     @property
     def version(self) -> str:
         """The rules of division and the tagger both decide what a claim is, so both are named."""
-        return f"1+{self._tagger.version}"
+        return f"2+{self._tagger.version}"
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events` in the order said. Linear in the text; each sentence is tagged once, in batches."""
@@ -118,12 +121,15 @@ class VerbatimExtractor:
         if previous is not None and previous.origin is Origin.ASSISTANT:
             proposer = previous
             proposal_turn = _said(list(self._pieces([previous], Counter())))
+        played = exercises([*before, *events])
         for event, pieces in self._by_event(events, skipped):
-            rest = pieces
+            first, rest = len(claims), pieces
             if event.origin is Origin.USER and proposer is not None:
                 agreed, rest = _settle(event, pieces, proposer, proposal_turn)
                 claims += agreed
             claims += self._claims(rest, skipped)
+            if event.id in played:
+                claims[first:] = [bounded(claim, played[event.id]) for claim in claims[first:]]
             if event.origin is Origin.ASSISTANT:
                 proposer, proposal_turn = event, _said(pieces)
             elif event.origin is Origin.USER:
@@ -269,8 +275,9 @@ def _context(event: Event, segment: Segment, antecedent: str | None, start: int,
         context["section"] = " › ".join(segment.headings)
     if segment.lead:
         context["lead"] = segment.lead
-    # A pronoun looks back to the sentence before; a later clause to the clauses before it.
-    if antecedent is not None and (start > segment.start or _ANAPHOR.match(event.text, start, end)):
+    # A pronoun, or a state without its subject, looks back to the sentence before; a later clause to those before it.
+    leans = start > segment.start or _ANAPHOR.match(event.text, start, end) or fragment(event.text[start:end])
+    if antecedent is not None and leans:
         context["antecedent"] = plain(antecedent)[:200]
     return context
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Draft
-from memstore.ledger.times import to_micros
+from memstore.ledger.times import from_micros, to_micros
 from memstore.model import Change, Event, Usage
 from memstore.policy import Lifetimes
 from memstore.store.tending import Tending
@@ -218,6 +218,7 @@ def _draft(tx: Transaction, claim: Claim, pk_of: dict[str, int], extractor: str,
         " WHERE events.pk = ?",
         (spans[0][0],),
     ).fetchone()
+    stated = None if claim.valid_to is None else claim.valid_to - from_micros(said_at)
     return Draft(
         scope=scope,
         key=claim.key,
@@ -228,7 +229,7 @@ def _draft(tx: Transaction, claim: Claim, pk_of: dict[str, int], extractor: str,
         said_at=said_at,
         valid_from=said_at if claim.valid_from is None else to_micros(claim.valid_from),
         valid_to=None if claim.valid_to is None else to_micros(claim.valid_to),
-        ttl=ttl_micros(lifetimes.of(claim.text, claim.modality, claim.kind)),
+        ttl=ttl_micros(lifetimes.of(claim.text, claim.modality, claim.kind, stated)),
         probability=claim.probability,
         spans=spans,
         extractor=extractor,

@@ -175,7 +175,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
                   returned fact carries the conflict
         at        when it was said (its source's time, else now); lifetimes run from then
         valid_from, valid_to   when it is true in the world, from `at` on unless given
-        ttl       a lifetime, None for none, DEFAULT for the policy's by modality and kind
+        ttl       a lifetime, None for none, DEFAULT for the policy's by modality and kind, or to `valid_to` if sooner
         depends_on   the facts this one was concluded from
         anchors   what it is tied to (see `tie`); unless given, what its text names under the store's root
         """
@@ -184,7 +184,11 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         text = mask(naming.words(text)).text
         said, probability, cues = writing.modality_of(text, modality)
         about = naming.choice(Kind, kind, "kind")
-        lifetime = self.lifetimes.of(text, said, about) if isinstance(ttl, _Default) else ttl
+        if isinstance(ttl, _Default):
+            since = at or getattr(source, "at", None) or self.ledger.clock()
+            lifetime = self.lifetimes.of(text, said, about, valid_to - since if valid_to and valid_to.tzinfo else None)
+        else:
+            lifetime = ttl
         seen_at, seen = self._see(text, anchors)
         with self.ledger.writing() as tx:
             pk = writing.remember(

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from memstore.capture import updates
+from memstore.capture.states import fragment
 from memstore.capture.updates import Proposal, Relation, Statement
 from memstore.claude import Asking, Outcome
 from memstore.coherence import chains
@@ -50,7 +51,7 @@ def settle(tx: Transaction, new: int, event: int, done: Counter[str]) -> list[in
         nearest = _nearest(tx, f"{row.text} {hint}")
     except sqlite3.DatabaseError:  # the index is missing or damaged: what it would have found is not compared
         return []
-    near = facts.rows(tx.db, [fact for fact in nearest if fact != new])
+    near = facts.rows(tx.db, [fact for fact in {*nearest, *_leaning(tx, nearest)} if fact != new])
     held = {pk: old for pk, old in near.items() if old.state < State.SUPERSEDED and old.scope == row.scope}
     told = _statements(tx.db, {new: row, **held})
     by_id = {old.id: old for old in held.values()}
@@ -110,6 +111,18 @@ def _nearest(tx: Transaction, text: str) -> list[int]:
     best = sorted(shared, key=lambda place: (-shared[place], -place))[:_CANDIDATES]
     marks = ",".join("?" * len(best))
     return [row[0] for row in tx.execute(f"SELECT fact FROM statements WHERE place IN ({marks}) ORDER BY place", best)]
+
+
+def _leaning(tx: Transaction, near: Sequence[int]) -> list[int]:
+    """What the next sentence of the same turn says of the same thing without naming it: "Ready for release"."""
+    marks = ",".join("?" * len(near))
+    following = tx.execute(
+        "SELECT DISTINCT after.fact FROM provenance p JOIN provenance after ON after.event = p.event"
+        f" AND after.fact = p.fact + 1 WHERE p.fact IN ({marks})",
+        near,
+    )
+    rows = facts.rows(tx.db, [row[0] for row in following])
+    return [pk for pk, row in rows.items() if fragment(row.text)]
 
 
 def _hint(row: Row) -> str:

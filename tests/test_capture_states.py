@@ -1,0 +1,160 @@
+"""States that exclude one another, time that runs down, plans told with their past, and exercises that are over."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memstore import MemoryStore, Status
+from memstore.capture.exercises import exercises
+from memstore.capture.states import counts_down, states
+from memstore.capture.updates import Relation, Statement, proposals
+from memstore.model import Event, Modality, Origin
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+OBSERVATION = Modality.OBSERVATION
+
+
+def relate(old: str, new: str, *, about: str = "", one_turn: bool = False):
+    later = AT if one_turn else AT + timedelta(hours=1)
+    held = Statement("old", old, OBSERVATION, AT, "e1", about=about)
+    found = proposals(Statement("new", new, OBSERVATION, later, "e1" if one_turn else "e2"), [held])
+    return found[0] if found else None
+
+
+class TestOneThingIsInOneState:
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("Note: pipeline 88 passed.", "Update: pipeline 88 failed in the lint step."),
+            ("The payment gateway is up", "The payment gateway is down"),
+            ("The vendor contract is approved.", "The vendor contract was rejected by Legal."),
+            ("The migration is on track.", "The migration is now delayed."),
+            ("Gate B7 is open", "Gate B7 is closed"),
+        ],
+    )
+    def test_the_later_of_two_that_exclude_each_other_replaces_the_earlier(self, old: str, new: str) -> None:
+        found = relate(old, new)
+        assert found is not None
+        assert found.relation is Relation.REPLACES
+        assert found.certain
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("Build 12 passed", "Build 13 failed"),
+            ("The billing service is up", "The search service is down"),
+            ("The login test was failing last week", "The login test is stable"),
+            ("The audit passed", "If the audit failed, we would hear of it"),
+        ],
+    )
+    def test_another_thing_or_another_time_is_left_alone(self, old: str, new: str) -> None:
+        found = relate(old, new)
+        assert found is None or not found.certain
+
+    def test_up_and_down_are_not_the_same_words_again(self) -> None:
+        found = relate("The server is up", "The server is down")
+        assert found is None or found.relation is not Relation.CONFIRMS
+        found = relate("The server was down", "The server is up")
+        assert found is None or found.relation is not Relation.CONFIRMS
+
+    def test_a_state_without_its_subject_is_read_with_the_sentence_before(self) -> None:
+        assert relate("Ready for release.", "Build 12 failed the scan", about="Build 12 passed").certain
+        assert relate("Ready for release.", "Build 12 failed the scan") is None
+
+    @given(st.text(max_size=120), st.text(max_size=60))
+    def test_any_text_can_be_read(self, text: str, about: str) -> None:
+        for state in states(text, about):
+            assert state.subject.words
+
+
+class TestTimeRunsDown:
+    def test_the_time_left_until_one_thing_is_what_was_said_last(self) -> None:
+        assert relate("CASE-17 response due in 6 hours", "CASE-17 response breach in 10 minutes").certain
+        assert relate("The AcmeOne licence expires in 20 days", "AcmeOne expires tomorrow, the licence lapses").certain
+
+    def test_of_another_thing_it_says_nothing(self) -> None:
+        for old, new in (
+            ("CASE-17 response due in 6 hours", "CASE-18 response due in 10 minutes"),
+            ("Ann's flight to Rome leaves in 2 days", "Ann's flight to Oslo leaves tomorrow"),
+        ):
+            found = relate(old, new)
+            assert found is None or not found.certain
+
+    def test_what_lies_behind_does_not_run_down(self) -> None:
+        assert not counts_down("The report was due in 4 hours then")
+        assert not counts_down("It was due 3 days ago")
+
+    def test_what_counts_down_or_says_until_when_is_over_at_that_time(self, tmp_path) -> None:
+        now = AT
+        with MemoryStore(tmp_path / "m.db", clock=lambda: now) as memory:
+            memory.record("CASE-17 is due in 4 hours. The freeze holds until Friday.", role="user", session="s")
+            memory.capture()
+            due, freeze = memory.facts()
+            assert memory.status(due, now=AT + timedelta(hours=3)) is Status.LIVE
+            assert memory.status(due, now=AT + timedelta(hours=6)) is Status.EXPIRED
+            assert memory.status(freeze, now=AT + timedelta(days=3)) is Status.LIVE
+            assert memory.status(freeze, now=AT + timedelta(days=6)) is Status.EXPIRED
+            told = memory.recall("CASE-17", now=AT + timedelta(days=1), current_only=True)
+            assert due.id not in {r.fact_id for r in told}
+
+    def test_a_fact_that_is_given_an_end_is_over_then_unless_it_is_given_a_lifetime(self, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            ends = memory.remember("We are frozen", modality="decision", valid_to=AT + timedelta(days=2))
+            told = memory.remember("They are frozen", modality="decision", valid_to=AT + timedelta(days=2), ttl=None)
+            assert memory.status(ends, now=AT + timedelta(days=3)) is Status.EXPIRED
+            assert memory.status(told, now=AT + timedelta(days=3)) is Status.LIVE
+
+
+class TestAPlanToldWithItsPast:
+    def test_what_it_was_at_first_gives_way_to_what_it_came_to_be(self) -> None:
+        assert relate("The original date was May 3rd.", "The final date is May 9th.", one_turn=True).certain
+        assert relate("At first we planned 20 seats.", "We settled on 35 seats.", one_turn=True).certain
+
+    def test_other_sentences_of_one_turn_stay(self) -> None:
+        assert relate("The demo is on May 3rd.", "The final date is May 9th.", one_turn=True) is None
+
+
+def turn(text: str, number: int, origin: Origin = Origin.USER) -> Event:
+    at = AT + timedelta(minutes=number)
+    return Event(f"e{number}", "default", "s", None, origin.value, origin, at, at, text, "")
+
+
+class TestExercises:
+    TALK = (
+        "We charge $50 a seat.",
+        "Let's do a what-if discussion. This is just exploratory.",
+        "We will charge $35 a seat.",
+        "OK, that's enough what-if for now. Let's talk about real commitments.",
+        "We will send the contract on Monday.",
+    )
+
+    def test_what_is_said_between_both_ends_is_within(self) -> None:
+        within = exercises([turn(text, number) for number, text in enumerate(self.TALK)])
+        assert set(within) == {"e1", "e2"}
+        assert within["e2"].closed.id == "e3"
+
+    def test_it_holds_as_a_thought_and_until_the_exercise_is_over(self, tmp_path) -> None:
+        now = AT
+        with MemoryStore(tmp_path / "m.db", clock=lambda: now) as memory:
+            for number, text in enumerate(self.TALK):
+                memory.record(text, role="user", session="s", at=AT + timedelta(minutes=number))
+            memory.capture()
+            by_text = {fact.text: fact for fact in memory.facts()}
+            thought = by_text["We will charge $35 a seat."]
+            assert thought.modality is Modality.OPTION_CONSIDERED
+            assert memory.status(thought, now=AT + timedelta(hours=1)) is Status.EXPIRED
+            for meant in (self.TALK[0], self.TALK[4]):
+                assert memory.status(by_text[meant], now=AT + timedelta(hours=1)) is Status.LIVE
+
+    def test_what_only_begins_changes_nothing(self) -> None:
+        assert exercises([turn(text, number) for number, text in enumerate(self.TALK[:3])]) == {}
+
+    def test_only_the_user_opens_and_closes_one(self) -> None:
+        for opener, closer in ((Origin.TOOL, Origin.USER), (Origin.USER, Origin.DOCUMENT)):
+            talk = [turn(text, number) for number, text in enumerate(self.TALK)]
+            talk[1], talk[3] = turn(self.TALK[1], 1, opener), turn(self.TALK[3], 3, closer)
+            assert exercises(talk) == {}
