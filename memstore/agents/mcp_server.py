@@ -127,7 +127,7 @@ class MemoryTools:
             self.store.check_anchors(paths=[f"{anchor.root}/{anchor.path}" for anchor in anchors])
         found = self.store.explain(fact_id)
         lines = [views.line(found.fact, found.status), f"status: {found.status.value}", f"source: {_source(found)}"]
-        lines += [f"tied to: {anchor.path}" for anchor in anchors]
+        lines += [f"tied to: {render.harmless(str(anchor.path))}" for anchor in anchors]
         heads = [head for head in found.history.heads if head != found.fact.id]
         if heads:
             lines.append(f"replaced by: {', '.join(heads)}")
@@ -167,15 +167,15 @@ def _source(found: Explanation) -> str:
 
 def _changed(change: Transition) -> str:
     by = f" by {', '.join(change.new)}" if change.new else ""
-    return f"{change.at:%Y-%m-%d} {change.change.value}{by}: {views.harmless(change.reason)}"
+    return f"{change.at:%Y-%m-%d} {change.change.value}{by}: {render.harmless(change.reason)}"
 
 
 def _refused(conflict: Conflict) -> str:
-    return f"not {conflict.change.value} {', '.join(conflict.old)}: {conflict.refusal}"
+    return f"not {conflict.change.value} {', '.join(conflict.old)}: {render.harmless(conflict.refusal)}"
 
 
 def _turn(event: Event) -> str:
-    head = f"{event.at:%Y-%m-%d %H:%M} {event.role} in {views.harmless(event.session)}"
+    head = f"{event.at:%Y-%m-%d %H:%M} {render.harmless(f'{event.role} in {event.session}')}"
     return f"{head}\n{views.quoted(event.text)}"
 
 
@@ -197,7 +197,7 @@ def server(store: MemoryStore) -> MCPServer[Any]:
             try:
                 return str(call(*arguments, **named))
             except MemstoreError as error:
-                raise ToolError(views.harmless(str(error))) from error
+                raise ToolError(render.harmless(str(error))) from error
 
         return answer
 

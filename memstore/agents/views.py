@@ -53,18 +53,13 @@ def line(fact: Fact, status: Status) -> str:
 
 
 def fenced(shown: Iterable[str]) -> str:
-    """Lines between marks that say they are data. What a line holds can not close them: it went through `harmless`."""
+    """Lines between marks that say they are data, which nothing in a line can close: it went through `harmless`."""
     return "\n".join([render.OPEN, *shown, render.CLOSE])
-
-
-def harmless(text: str) -> str:
-    """Text on one line that cannot open or close a mark."""
-    return " ".join(text.split()).replace("<", "‹").replace(">", "›")
 
 
 def quoted(text: str) -> str:
     """A text of many lines as a Markdown quotation, which nothing in it can end."""
-    return "\n".join(f"> {harmless(line)}" for line in text.splitlines())
+    return "\n".join(f"> {render.harmless(line)}" for line in text.splitlines())
 
 
 def book(store: MemoryStore, purpose: str, text: str) -> None:

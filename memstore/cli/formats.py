@@ -65,7 +65,7 @@ def record(value: Any) -> Any:
 
 
 # Control characters that JSON itself leaves raw; escaped, they mean the same and cannot drive a terminal.
-_RAW_CONTROL = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_RAW_CONTROL = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def _dumps(row: object, **options: Any) -> str:
@@ -89,7 +89,7 @@ def _csv(answer: Answer) -> None:
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row), extrasaction="ignore", lineterminator="\n")
             writer.writeheader()
-        writer.writerow({name: _cell(value) for name, value in row.items()})
+        writer.writerow({name: _seen(_cell(value)) for name, value in row.items()})
 
 
 def _table(answer: Answer) -> None:
@@ -103,6 +103,13 @@ def _table(answer: Answer) -> None:
     rows = [cells(row) for row in answer.rows]
     if rows:
         click.echo(tabulate(rows, headers="keys", disable_numparse=True))
+
+
+def _seen(value: Any) -> Any:
+    """A cell as it is where a program reads it; in a terminal, nothing in it drives that."""
+    from memstore.cli.look import visible
+
+    return visible(value) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def _cell(value: Any) -> Any:

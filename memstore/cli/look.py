@@ -25,7 +25,7 @@ SIGNS = {
     Modality.OBSERVATION: ("·", ".", "observed", "blue"),
 }
 MARGIN = 14  # sign, space, the longest word, gap
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:

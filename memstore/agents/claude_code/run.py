@@ -81,7 +81,8 @@ def _log(store: Path | None, event: str, message: str) -> None:
         folder = store.with_name(store.name + ".hooks")
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / "hooks.log"
-        line = " ".join(f"{datetime.now(UTC).isoformat()} {event} {message}".split())[:1000] + "\n"
+        said = " ".join(f"{event} {message}".split())[:1000]
+        line = f"{datetime.now(UTC).isoformat()} {''.join(one if one.isprintable() else '?' for one in said)}\n"
         begun = path.exists() and path.stat().st_size < LOG_BYTES
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if begun else os.O_TRUNC)
         with open(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as log:
