@@ -249,6 +249,35 @@ class TestSaying:
         assert cli.json("recall", "build", "--now", "2026-03-03", "--current") == []
 
 
+class TestItReadsAsAPersonWouldWriteIt:
+    def test_the_line_end_of_a_pipe_is_no_part_of_the_words(self, cli):
+        cli("add", "-", stdin=b"We use Redis.\n")
+        assert json.loads(cli("recall", "redis", "--nl"))["text"] == "We use Redis."
+
+    def test_a_fact_can_take_the_place_of_another_by_its_id(self, cli):
+        old, new = add(cli, "We use Redis.", "decision"), add(cli, "We use PostgreSQL.", "decision")
+        assert cli("supersede", old, new) == f"superseded {old} by {new}\n"
+        cli("supersede", old, "f_000000000000000000", code=2)
+        assert "no fact has the id" in cli.err
+        cli("supersede", new, new, code=2)
+        assert cli("stats", "--json").count("We use") == 0
+
+    def test_a_refusal_says_what_to_run_if_it_was_meant(self, cli):
+        old = add(cli, "We use Redis.", "decision")
+        cli("supersede", old, "Perhaps we could use Kafka instead.", code=1)
+        assert f"memstore supersede {old} TEXT --modality decision" in cli.err
+
+    def test_a_table_is_for_the_eye_and_json_keeps_everything(self, cli):
+        add(cli, "We use Redis.", "decision")
+        row = cli("recall", "redis", "-t").splitlines()[-1]
+        assert re.search(r" \d\.\d\d  +\d{4}-\d\d-\d\d \d\d:\d\d  +We use Redis\.$", row)
+        assert "+00:00" in json.loads(cli("recall", "redis", "--nl"))["said_at"]
+
+    def test_one_thing_is_not_counted_as_many(self, cli, tmp_path):
+        (tmp_path / "a.md").write_text("We use Redis.")
+        assert cli("capture", str(tmp_path / "a.md")).startswith("1 turn read, 1 fact new")
+
+
 class TestLookingAfter:
     def test_the_nearest_store_above_is_found(self, cli, tmp_path, monkeypatch):
         add(cli, "We use Redis.", "decision")
@@ -302,9 +331,11 @@ class TestLookingAfter:
 
     def test_forgetting_asks_first_and_erases(self, cli, tmp_path):
         fact = add(cli, "The password is swordfish-77.", "observation")
-        cli("forget", fact, stdin=b"n\n", code=130)
+        cli("forget", fact, stdin=b"n\n", code=1)
+        assert "observed    The password is" in cli.err  # who is asked is shown what goes
+        assert cli.err.endswith("Error: nothing was erased\n")
         assert cli.json("show", fact)["status"] == "live"
-        assert "forgot 1 facts" in cli("forget", fact, "--yes")
+        assert "forgot 1 fact," in cli("forget", fact, "--yes")
         held = b"".join(p.read_bytes() for p in (tmp_path / ".memstore").iterdir())
         assert b"swordfish" not in held
 

@@ -68,6 +68,9 @@ def record(value: Any) -> Any:
 _RAW_CONTROL = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?\+00:00")
+
+
 def _dumps(row: object, **options: Any) -> str:
     text = json.dumps(row, ensure_ascii=False, **options)
     return _RAW_CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
@@ -98,11 +101,20 @@ def _table(answer: Answer) -> None:
     from memstore.cli.look import visible
 
     def cells(row: Row) -> dict[str, str]:
-        return {name: visible(" ".join(str(_cell(row[name])).split())) for name in answer.table or row}
+        return {name: visible(" ".join(_short(row[name]).split())) for name in answer.table or row}
 
     rows = [cells(row) for row in answer.rows]
     if rows:
         click.echo(tabulate(rows, headers="keys", disable_numparse=True))
+
+
+def _short(value: Any) -> str:
+    """A cell for the eye: two decimals, times to the minute; the other forms keep everything."""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return value[:16].replace("T", " ")
+    return str(_cell(value))
 
 
 def _seen(value: Any) -> Any:

@@ -190,15 +190,24 @@ def forget(
     if not (facts or events or session or everything):
         raise UsageError("name what to forget: fact ids, --event, --session or --everything")
     store = target.open()
-    names = [target.fact(name).id for name in facts]
+    named = [target.fact(name) for name in facts]
+    turns = [store.event(name) for name in events]
     if not yes:
-        what = f"everything in scope {target.scope!r}" if everything else "this"
-        click.confirm(f"Erase {what} for good? It cannot be brought back.", abort=True, err=True)
-    certificate = store.forget([*names, *events], session=session, everything=everything, reason=reason)
+        for fact in named:
+            click.echo(look.statement(fact.modality, fact.text, origin=fact.origin), err=True)
+        for turn in turns:
+            click.echo(f"{look.day(turn.at)} {look.visible(f'{turn.role}: {turn.text}')}", err=True)
+        scope = f"everything in scope {target.scope!r}" if everything else ""
+        what = scope or (f"everything said in session {session!r}" if session else "this")
+        if not click.confirm(f"Erase {look.visible(what)} for good? It cannot be brought back.", err=True):
+            raise click.ClickException("nothing was erased")
+    names = [*(fact.id for fact in named), *(turn.id for turn in turns)]
+    certificate = store.forget(names, session=session, everything=everything, reason=reason)
 
     def human() -> str:
         pending = ", pending until an open reader lets go of old pages" if certificate.pending else ""
-        lines = [f"forgot {len(certificate.facts)} facts, {len(certificate.events)} turns{pending}: {certificate.id}"]
+        erased = f"{look.counted(len(certificate.facts), 'fact')}, {look.counted(len(certificate.events), 'turn')}"
+        lines = [f"forgot {erased}{pending}: {certificate.id}"]
         lines += [f"taken out of {look.visible(file)}" for file in certificate.files]
         return "\n".join([*lines, *(f"out of reach: {look.visible(one)}" for one in certificate.out_of_reach)])
 

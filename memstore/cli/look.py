@@ -73,6 +73,11 @@ def wrapped(text: str, indent: int) -> str:
     return ("\n" + " " * indent).join(lines)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 turn`, `2 turns`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def day(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d")
 

@@ -102,7 +102,7 @@ def read_text(value: str) -> str:
     if len(data) > STDIN_BYTES:
         raise UsageError(f"standard input is longer than {STDIN_BYTES:,} bytes: nothing was stored")
     try:
-        return _not_empty(data.decode("utf-8"))
+        return _not_empty(data.decode("utf-8").removesuffix("\n"))  # the line that a pipe ends is no part of the words
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 (byte {error.start}): nothing was stored") from error
 

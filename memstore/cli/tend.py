@@ -12,7 +12,7 @@ from memstore.cli import look
 from memstore.cli.formats import Answer, Row, output, record
 from memstore.cli.target import Target, moment
 from memstore.errors import UsageError
-from memstore.model import Conflict, Fact, Status, Transition
+from memstore.model import Conflict, Fact, Modality, Status, Transition
 from memstore.reports import AnchorReport, ReviewItem
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def watch(target: Target) -> Answer:
 
 
 def _looked(report: AnchorReport) -> str:
-    lines = [f"{report.checked} ties looked at"]
+    lines = [f"{look.counted(report.checked, 'tie')} looked at"]
     named = (("in doubt", report.flagged), ("believed again", report.restored), ("followed a move", report.moved))
     lines += [f"{what}: {', '.join(ids)}" for what, ids in named if ids]
     lines += [f"not readable: {look.visible(why)}" for why in report.unreadable]
@@ -172,8 +172,9 @@ def diff(target: Target, since: datetime) -> Answer:
             rows.append({"change": "+" if now in current else "-", "status": now.value, **record(fact)})
 
     def human() -> str:
-        return look.visible(
-            "\n".join(f"{row['change']} {row['modality']:<18}{row['text']}  ({row['status']})" for row in rows)
+        return "\n".join(
+            f"{row['change']} {look.statement(Modality(row['modality']), row['text'], status=Status(row['status']))}"
+            for row in rows
         )
 
     return Answer(rows, human, table=("change", "id", "modality", "status", "text"))

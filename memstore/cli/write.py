@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ from memstore.reports import CaptureReport
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
 
 
+_FACT = re.compile(r"f_[0-9a-z]{18}")
+_DECIDED = Modality.DECISION
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -117,7 +120,8 @@ def capture(target: Target, files: tuple[str, ...], form: str | None, session: s
     def human() -> str:
         left = "".join(f"\n{count} passed over: {why}" for why, count in sorted(report.skipped.items()))
         did = "".join(f", {count} {what}" for what, count in sorted(report.updates.items()) if what != "passed over")
-        read = f"{report.events} turns read, {report.facts} facts new, {report.corroborated} seen again"
+        new = f"{look.counted(report.events, 'turn')} read, {look.counted(report.facts, 'fact')} new"
+        read = f"{new}, {report.corroborated} seen again"
         return f"{read}{did}{left}{_bill(report)}"
 
     for problem in report.problems:
@@ -154,11 +158,17 @@ def _items(name: str, form: str | None, session: str | None) -> Iterator[Item]:
 @output
 @click.pass_obj
 def supersede(target: Target, old: str, text: str, reason: str, modality: str | None, origin: str) -> Answer:
-    """Replace the fact OLD (id or key) by TEXT. Both are kept; only the new one is current."""
+    """Replace the fact OLD (id or key) by TEXT, or by the fact whose id is given. Only the new one is current then."""
     replaced = target.fact(old)
     store = target.open()
-    new = store.remember(text, modality=_modality(modality), kind=replaced.kind, origin=origin)
-    return _changed(store.supersede(replaced, new, reason=reason))
+    if _FACT.fullmatch(text):
+        new = target.fact(text)
+    else:
+        new = store.remember(text, modality=_modality(modality), kind=replaced.kind, origin=origin)
+    outcome = store.supersede(replaced, new, reason=reason)
+    if isinstance(outcome, Conflict) and new.modality is not replaced.modality and replaced.modality is _DECIDED:
+        click.echo(f"If it is decided:  memstore supersede {old} TEXT --modality decision", err=True)
+    return _changed(outcome)
 
 
 @click.command(short_help="Withdraw a fact that was never so.")
