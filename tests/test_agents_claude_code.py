@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import os
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from memstore import MemoryStore
 from memstore.agents.claude_code import install
@@ -367,6 +371,18 @@ class TestItCostsLittle:
         assert Session(project.db, "new").shown() == set()
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text('ab "\\{}[],:\n', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('abc{"', max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+JSON_OBJECTS = st.dictionaries(st.text('abc{"', max_size=4), JSON, max_size=4)
+THEIRS = st.lists(
+    st.fixed_dictionaries({"hooks": st.just([{"type": "command", "command": "say done"}])}), min_size=1, max_size=2
+)
+FIELDS_OF_OURS = json.loads((install.PLUGIN / "hooks/hooks.json").read_text())["hooks"]
+
+
 class TestInstalling:
     OTHERS = {  # noqa: RUF012
         "model": "opus",
@@ -405,6 +421,57 @@ class TestInstalling:
         assert json.loads(path.read_text()) == self.OTHERS
         assert not (tmp_path / ".mcp.json").exists()
         assert install.uninstall(tmp_path, project=True) == []
+
+    @given(
+        settings=JSON_OBJECTS,
+        form=st.sampled_from([{}, {"indent": 2}, {"indent": 4}, {"indent": "\t"}]),
+        data=st.data(),
+    )
+    @hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_every_byte_of_others_is_left_and_uninstalling_leaves_the_same_file(self, tmp_path, settings, form, data):
+        hooks = data.draw(
+            st.none() | st.dictionaries(st.sampled_from(["Stop", "PreToolUse", "SessionEnd"]), THEIRS, min_size=1)
+        )
+        if hooks is not None:
+            settings = {**settings, "hooks": hooks, "zlast": 1}
+        if not settings:
+            return
+        path = tmp_path / ".claude/settings.json"
+        path.parent.mkdir(exist_ok=True)
+        before = json.dumps(settings, ensure_ascii=False, **form) + data.draw(st.sampled_from(["", "\n", "\r\n"]))
+        path.write_bytes(before.encode())
+        path.chmod(0o640)
+        self.apply(install.install, tmp_path)
+        during = path.read_bytes().decode()
+        read = json.loads(during)
+        assert {key: value for key, value in read.items() if key != "hooks"} == {
+            key: value for key, value in settings.items() if key != "hooks"
+        }
+        assert set(FIELDS_OF_OURS) <= set(read["hooks"])
+        removed = [line[1:] for line in difflib.ndiff(before.splitlines(), during.splitlines()) if line[0] == "-"]
+        assert len(removed) <= (1 if "indent" not in form else 1 + len(hooks or ()))  # where a comma had to follow
+        self.apply(install.uninstall, tmp_path)
+        assert path.read_bytes().decode() == before
+        assert path.stat().st_mode & 0o777 == 0o640
+
+    def test_a_file_of_a_persons_own_layout_keeps_it(self, tmp_path):
+        text = """{
+  "permissions": {"allow": ["Bash(ls:*)",
+                            "Read"],   "deny": [ ]},
+  "hooks": { "Stop": [ {"hooks":[{"type":"command","command":"say done"}]} ] },
+
+  "note": "sch\\u00f6n \u2603", "n": 1.0, "big": 1e3
+}"""
+        path = tmp_path / ".claude/settings.json"
+        path.parent.mkdir()
+        path.write_text(text)
+        self.apply(install.install, tmp_path)
+        during = path.read_text()
+        for piece in text.replace(" ] },", "").split("\n"):
+            assert piece.rstrip("}") in during
+        assert "memstore hook Stop" in during or "memstore.cli hook Stop" in during
+        self.apply(install.uninstall, tmp_path)
+        assert path.read_text() == text
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"hooks": []}'])
     def test_settings_that_make_no_sense_are_left_alone(self, tmp_path, text, capsys, monkeypatch):

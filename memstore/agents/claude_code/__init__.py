@@ -2,6 +2,7 @@
 
 plugin/   what Claude Code reads: its hooks, each a shim to `memstore hook <event>`, and the MCP server
 install   puts those into a project's or a user's settings and takes them out again, touching nothing else
+json_text one settings file, changed in place
 sooner    what a hook does not load before it is needed
 run       one hook, from its input to its output; whatever happens, the agent goes on
 payload   the input of a hook, which may be anything

@@ -2,7 +2,7 @@
 
 For a project: `.claude/settings.json` and `.mcp.json`. For a user: `settings.json` in Claude Code's own folder; the
 MCP server is then added with `claude mcp add`, because that file is Claude Code's to write. Other entries, their
-order, and the built-in memory stay as they are. Installing twice is the same as once.
+order, how the file is laid out, and the built-in memory stay as they are. Installing twice is the same as once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memstore.agents.claude_code.json_text import rewritten
 from memstore.errors import NotFound, UsageError
 from memstore.markdown.folder import Folder
 
@@ -44,7 +45,9 @@ class Change:
         if self.after is None:
             folder.remove(self.path.name)
         else:
+            mode = self.path.stat().st_mode & 0o777 if self.before is not None else 0o644
             folder.write(self.path.name, self.after)
+            self.path.chmod(mode)
 
 
 def install(directory: Path, *, project: bool) -> list[Change]:
@@ -87,7 +90,7 @@ def _changed(path: Path, change: Callable[[Json], None]) -> Change:
     change(now)
     if now == settings:
         return Change(path, before, before)
-    return Change(path, before, json.dumps(now, indent=2, ensure_ascii=False) + "\n" if now else None)
+    return Change(path, before, rewritten(before or "{}\n", now) if now else None)
 
 
 def _add_hooks(settings: Json) -> None:
