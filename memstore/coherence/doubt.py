@@ -122,6 +122,8 @@ def _same_statement(db: sqlite3.Connection, pks: list[int], as_of: int | None) -
     if not pks:
         return result
     forwards = transitions.successors(db, pks, as_of)
+    if not any(forwards.values()):
+        return result
     rows = facts.rows(db, forwards)
     for pk in pks:
         heads = transitions.heads(forwards, pk)

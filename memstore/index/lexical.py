@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from memstore.index import lists, places, vector
+from memstore.index.columns import LISTS, Engine
+from memstore.index.kept import Kept, kept
 from memstore.index.lists import Postings
 from memstore.ledger.connection import Transaction
 
@@ -43,6 +45,7 @@ def create(tx: Transaction) -> None:
     drop(tx)
     for statement in (f"CREATE VIRTUAL TABLE words USING {_TOKENS}", *lists.CREATE, *places.CREATE):
         tx.execute(statement)
+    lists.renew(tx)
     found = tx.db.cursor().execute(
         "SELECT f.pk, f.text, (SELECT event FROM provenance WHERE fact = f.pk ORDER BY since, event, start LIMIT 1)"
         " FROM facts f WHERE state < 4 ORDER BY f.pk"
@@ -108,32 +111,45 @@ def rebuild(tx: Transaction) -> None:
 
 def size(db: sqlite3.Connection) -> tuple[int, int, int]:
     """(turns, words in them, sessions): what the lengths of turns are put in proportion to."""
-    turns, words = db.execute("SELECT turns, words FROM talks WHERE session = 0").fetchone() or (0, 0)
+    turns, words = places.talks(db, [0]).get(0, (0, 0))
     return turns, words, db.execute("SELECT max(pk) FROM sessions").fetchone()[0] or 0
 
 
-def postings(db: sqlite3.Connection, word: str) -> Postings:
-    """The places whose statement holds a word, in any form with the same stem."""
+def postings(db: sqlite3.Connection, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:
+    """For each word the places whose statement holds it, in any form with the same stem."""
+    known = kept(db)
+    found = []
+    for word in words:
+        postings = known.lists.get((engine.name, word))
+        if postings is None:
+            postings = known.lists[engine.name, word] = _postings(db, word, engine, known)
+        found.append(postings)
+    return found
+
+
+def _postings(db: sqlite3.Connection, word: str, engine: Engine, known: Kept) -> Postings:
+    stems = _stems_of(db, word)
+    # One word of the query language may be several of the tokenizer's: all of them must be there.
+    parts = [word] if len(stems) == 1 else _PART.findall(word)
+    found = []
+    for part, stem in zip(parts if len(parts) == len(stems) else stems, stems, strict=True):
+        postings = known.gathered.get((engine.name, stem))
+        if postings is None:
+            postings = lists.read(db, stem, engine)
+            known.keep_gathered(engine, stem, postings)
+        new = [row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{part}"',))]
+        found.append(postings.with_new(new) if new else postings)
+    if len(found) == 1:
+        return found[0]
+    return lists.of_places(engine, sorted(set.intersection(*map(set, found))) if found else [])
+
+
+def _stems_of(db: sqlite3.Connection, word: str) -> list[str]:
     if word not in _stems:
         if len(_stems) >= _STEMS:
             _stems.clear()
         (_stems[word],) = lists.stems(db, [word])
-    stems = _stems[word]
-    if not stems:
-        return lists.EMPTY
-    if len(stems) == 1:
-        return _postings(db, word, stems[0])
-    # One word of the query language may be several of the tokenizer's: all of them must be there.
-    parts = _PART.findall(word)
-    several = [
-        set(_postings(db, *one)) for one in zip(parts if len(parts) == len(stems) else stems, stems, strict=True)
-    ]
-    return lists.of_places(sorted(set.intersection(*several)))
-
-
-def _postings(db: sqlite3.Connection, word: str, stem: str) -> Postings:
-    new = [row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{word}"',))]
-    return lists.read(db, stem, new)
+    return _stems[word]
 
 
 def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:

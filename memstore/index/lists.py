@@ -3,8 +3,8 @@
 The full-text table takes what is new; a question would have to step through it row by row, half a microsecond each.
 So its entries are gathered, some thousand at a time (an import: some ten thousand) and in the transaction that adds
 the last of them, into rows of up to a thousand places (eight bytes each, native order), which a reader takes up as
-they are. A place is in one of
-the two, never in both. Words are stemmed by the full-text table's own tokenizer, on both ways.
+they are. A place is in one of the two, never in both. Words are stemmed by the full-text table's own tokenizer, on
+both ways.
 
 A row never ends inside a turn, so that turns can be counted by row; under the empty word stands every place that was
 gathered. Like every index this is a cache: what it says is looked up in the ledger.
@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from struct import Struct
 
+from memstore.index.columns import LISTS, Engine, Ranges
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.ledger.connection import Transaction
 
@@ -27,10 +28,12 @@ SESSION_BITS = STATEMENT_BITS + TURN_BITS
 CREATE = (
     "CREATE TABLE lists (word TEXT NOT NULL, first INTEGER NOT NULL, turns INTEGER NOT NULL,"
     " sessions INTEGER NOT NULL, places BLOB NOT NULL, PRIMARY KEY (word, first)) WITHOUT ROWID",
+    # New whenever the lists are not what they were.
+    "CREATE TABLE lists_state (generation TEXT NOT NULL)",
     # A view of the full-text table: a row for every word of every statement.
     "CREATE VIRTUAL TABLE words_said USING fts5vocab('words', 'instance')",
 )
-TABLES = ("lists", "words_said")
+TABLES = ("lists", "lists_state", "words_said")
 _ADD = "INSERT INTO lists (word, first, turns, sessions, places) VALUES (?, ?, ?, ?, ?)"
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Statements that wait in the full-text table before they are gathered, and the share of the whole that may wait.
@@ -44,72 +47,49 @@ _ONE_PLACE = Struct("=q").pack
 _ROW = 1000
 _EVERY = ""
 _LAST = (1 << STATEMENT_BITS) - 1  # of the statements of a turn
-# Looking one turn up takes as long as reading so many places.
-_ASK = 20
 
 
 class Postings:
     """The places that hold a word, in order, with the number of turns and of sessions among them."""
 
-    __slots__ = ("_firsts", "_rows", "_turns", "sessions", "turns")
+    __slots__ = ("_engine", "places", "sessions", "turns")
 
-    def __init__(self, rows: Sequence[tuple[Sequence[int], int, int]]) -> None:
-        """`rows`: (places, turns, sessions), in order; a session may go on from one row to the next."""
-        self._rows = [places for places, _, _ in rows]
-        self._firsts = [places[0] for places in self._rows]
-        self._turns = [turns for _, turns, _ in rows]
-        self.turns = sum(self._turns)
-        self.sessions = sum([sessions for _, _, sessions in rows])
-        for before, after in zip(self._rows, self._rows[1:], strict=False):
-            self.sessions -= before[-1] >> SESSION_BITS == after[0] >> SESSION_BITS
+    def __init__(self, engine: Engine, places: Sequence[int], turns: int, sessions: int) -> None:
+        self._engine, self.places, self.turns, self.sessions = engine, places, turns, sessions
 
     def __len__(self) -> int:
-        return sum(map(len, self._rows))
+        return len(self.places)
 
     def __iter__(self) -> Iterator[int]:
-        for places in self._rows:
-            yield from places
+        return iter(self.places)
 
-    def each_turn(self) -> Iterator[set[int]]:
-        """The turns that hold the word, a row's at a time."""
-        for places in self._rows:
-            yield {place >> STATEMENT_BITS for place in places}
-
-    def within(self, low: int, high: int) -> list[int]:
-        """The places from `low` to before `high`."""
-        firsts, rows = self._firsts, self._rows
-        found: list[int] = []
-        for index in range(bisect_right(firsts, low, 1) - 1 if firsts else 0, len(rows)):
-            if firsts[index] >= high:
-                break
-            places = rows[index]
-            begin = bisect_left(places, low)
-            if begin < len(places) and places[begin] < high:
-                found += places[begin : bisect_left(places, high, begin)]
+    def each_turn(self) -> Sequence[int]:
+        """The turns that hold the word."""
+        found: Sequence[int] = self._engine.begins(self.places, STATEMENT_BITS)
         return found
 
-    def among(self, turns: Collection[int]) -> list[int]:
-        """Those of the turns that hold the word."""
-        if len(self) < _ASK * len(turns):
-            return [turn for part in self.each_turn() for turn in part.intersection(turns)]
-        return [turn for turn in turns if self.within(turn << STATEMENT_BITS, turn + 1 << STATEMENT_BITS)]
-
-    def turns_within(self, low: int, high: int) -> int:
-        """How many turns from `low` to before `high` hold the word; both must be the first place of a turn."""
-        found = 0
-        for index in range(max(0, bisect_right(self._firsts, low) - 1), len(self._rows)):
-            places = self._rows[index]
-            if self._firsts[index] >= high:
-                break
-            if self._firsts[index] >= low and places[-1] < high:
-                found += self._turns[index]
-            else:
-                part = places[bisect_left(places, low) : bisect_left(places, high)]
-                found += len({place >> STATEMENT_BITS for place in part})
+    def within(self, ranges: Ranges) -> Sequence[int]:
+        """The places in ranges."""
+        found: Sequence[int] = self._engine.within(self.places, ranges)
         return found
 
+    def turns_within(self, ranges: Ranges) -> Sequence[int]:
+        """For each range, none of which ends inside a turn, how many turns in it hold the word."""
+        return self._engine.begins_within(self.places, STATEMENT_BITS, ranges)
 
-EMPTY = Postings(())
+    def with_new(self, new: Sequence[int]) -> Postings:
+        """The same with some more places, which are in order."""
+        return Postings(
+            self._engine,
+            self._engine.insert(self.places, new),
+            self.turns + self._unknown(new, STATEMENT_BITS),
+            self.sessions + self._unknown(new, SESSION_BITS),
+        )
+
+    def _unknown(self, new: Sequence[int], bits: int) -> int:
+        begins = sorted({place >> bits for place in new})
+        ranges = self._engine.ranges([(begin << bits, begin + 1 << bits) for begin in begins])
+        return self._engine.begins_within(self.places, bits, ranges).count(0)
 
 
 def waiting(db: sqlite3.Connection, more: bool) -> bool:
@@ -131,6 +111,7 @@ def gather(tx: Transaction) -> None:
         _add(tx, part)
     _add(tx, [(_EVERY, tx.execute("SELECT group_concat(id) FROM words_docsize").fetchone()[0])])
     tx.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    renew(tx)
 
 
 def _add(tx: Transaction, said: Iterable[tuple[str, str | None]]) -> None:
@@ -147,6 +128,12 @@ def _add(tx: Transaction, said: Iterable[tuple[str, str | None]]) -> None:
 
 def _listed(places: str) -> list[int]:
     return sorted(map(int, places.split(","))) if "," in places else [int(places)]
+
+
+def renew(tx: Transaction) -> None:
+    """Say that the lists are not what they were."""
+    tx.execute("DELETE FROM lists_state")
+    tx.execute("INSERT INTO lists_state VALUES (?)", (tx.new_id("l"),))
 
 
 def _known(tx: Transaction, words: Sequence[str]) -> set[str]:
@@ -215,11 +202,12 @@ def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
             left = [other for other in _places(row[1]) if other != place]
             tx.execute("DELETE FROM lists WHERE word = ? AND first = ?", (word, row[0]))
             _write(tx, word, left)
+    renew(tx)
 
 
 def every(db: sqlite3.Connection) -> set[int]:
     """Every place that was gathered."""
-    return set(read(db, _EVERY, ()))
+    return set(read(db, _EVERY))
 
 
 def said(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
@@ -230,8 +218,7 @@ def said(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
 
 def listed(db: sqlite3.Connection, places: Iterable[int]) -> set[int]:
     """Those of the places that were gathered."""
-    all_ = read(db, _EVERY, ())
-    return {place for place in places if all_.within(place, place + 1)}
+    return set(read(db, _EVERY).within(LISTS.ranges([(place, place + 1) for place in sorted(places)])))
 
 
 def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:
@@ -246,24 +233,22 @@ def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def read(db: sqlite3.Connection, stem: str, new: Sequence[int]) -> Postings:
-    """The places that hold a word: those gathered, and those that still wait in the full-text table."""
-    rows = [
-        (_places(places), turns, sessions)
-        for turns, sessions, places in db.execute(
-            "SELECT turns, sessions, places FROM lists WHERE word = ? ORDER BY first", (stem,)
-        )
-    ]
-    if new:
-        firsts = [places[0] for places, _, _ in rows]
-        for index, some in groupby(new, key=partial(_row_of, firsts)):
-            whole = sorted({*(rows[index][0] if firsts else ()), *some})
-            rows[index : index + bool(firsts)] = [(whole, *_counts(whole))]
-    return Postings(rows)
+def read(db: sqlite3.Connection, stem: str, engine: Engine = LISTS) -> Postings:
+    """The places that hold a word, as far as they were gathered."""
+    rows = db.execute("SELECT turns, sessions, places FROM lists WHERE word = ? ORDER BY first", (stem,)).fetchall()
+    if not all(row[2] and len(row[2]) % 8 == 0 for row in rows):
+        raise sqlite3.DatabaseError("a posting list is damaged")
+    places = engine.unpack(b"".join([row[2] for row in rows]))
+    turns, sessions = sum([row[0] for row in rows]), sum([row[1] for row in rows])
+    end = 0
+    for row in rows[:-1]:  # a session may go on in the next row
+        end += len(row[2]) // 8
+        sessions -= int(places[end - 1]) >> SESSION_BITS == int(places[end]) >> SESSION_BITS
+    return Postings(engine, places, turns, sessions)
 
 
-def of_places(places: Sequence[int]) -> Postings:
-    return Postings([(places, *_counts(places))]) if places else EMPTY
+def of_places(engine: Engine, places: Sequence[int]) -> Postings:
+    return Postings(engine, engine.unpack(b""), 0, 0).with_new(places)
 
 
 def _counts(places: Iterable[int]) -> tuple[int, int]:

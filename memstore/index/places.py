@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntFlag
 from typing import Any, NamedTuple
 
 from memstore.errors import UsageError
+from memstore.index.kept import kept
 from memstore.ledger.connection import Transaction
 from memstore.ledger.events import BY_HAND_SESSION
 from memstore.model import Origin
@@ -26,6 +27,8 @@ STATEMENT_BITS = 18
 TURN_BITS = 22
 _LAST_STATEMENT = (1 << STATEMENT_BITS) - 1
 _LAST_TURN = (1 << TURN_BITS) - 1
+# Turns in a session that is read whole. Of a longer one the turns that are asked for are.
+_SHORT = 300
 
 CREATE = (
     "CREATE TABLE turns (turn INTEGER PRIMARY KEY, event INTEGER NOT NULL UNIQUE, words INTEGER NOT NULL,"
@@ -180,13 +183,44 @@ def of_facts(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, int]:
     return result
 
 
-def around(db: sqlite3.Connection, turns: Iterable[int], reach: int) -> list[Turn]:
-    """The turns named and those up to `reach` beside them in the same session, as far as they exist, in order."""
+def talks(db: sqlite3.Connection, sessions: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """{session: (turns, words in them)} of those named at least; under 0 of all sessions."""
+    known = kept(db).talks
+    named = ",".join(str(session) for session in sessions if session not in known)
+    if named:
+        found = db.execute(f"SELECT session, turns, words FROM talks WHERE session IN ({named})")
+        known.update((session, (turns, words)) for session, turns, words in found)
+    return known
+
+
+def around(db: sqlite3.Connection, turns: Collection[int], reach: int) -> list[Turn]:
+    """The turns named and those up to `reach` beside them in the same session, as far as they exist, in order.
+
+    Short sessions are read whole, and kept.
+    """
+    known, sessions = kept(db), {turn >> TURN_BITS for turn in turns}
+    of = talks(db, sessions)
+    fresh = {
+        session: of[session][0]
+        for session in sessions
+        if session in of and of[session][0] <= _SHORT and known.whole.get(session) != of[session][0]
+    }
+    if fresh:
+        begins = str([session << TURN_BITS for session in sorted(fresh)])
+        known.keep_turns(_turns(db, "BETWEEN given.value AND given.value + ?", begins, _LAST_TURN), fresh)
+    held = known.turns
     wanted = sorted({near for turn in turns for near in range(turn - reach, turn + reach + 1)})
+    if long := {session for session in sessions if session in of and of[session][0] > _SHORT}:
+        missing = [turn for turn in wanted if turn >> TURN_BITS in long]
+        held = held | {turn[0]: turn for turn in _turns(db, "= given.value + ?", str(missing), 0)}
+    return [held[turn] for turn in wanted if turn in held]
+
+
+def _turns(db: sqlite3.Connection, which: str, given: str, more: int) -> list[Turn]:
     found = db.execute(
-        "SELECT t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) near CROSS JOIN turns t"
-        " ON t.turn = near.value",
-        (str(wanted),),
+        "SELECT t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) given CROSS JOIN turns t"
+        f" ON t.turn {which}",
+        (given, more),
     )
     return list(map(Turn._make, found))
 

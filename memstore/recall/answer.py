@@ -19,7 +19,7 @@ from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
-from memstore.ledger.standing import Standing, State, current, derive, status
+from memstore.ledger.standing import Standing, State, Step, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Beside, Modality, Recollection, Status
 from memstore.policy import authority, binding
@@ -37,6 +37,10 @@ _PAGE = 5
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
 _READ = 700
+
+
+# How a fact stands at the moment asked about, and the transitions that made it so.
+_Stood = tuple[Status, Standing, Sequence[Step]]
 
 
 class Question(NamedTuple):
@@ -62,8 +66,8 @@ class _Candidate:
     row: Row
     status: Status
     score: float
-    confirmations: int
-    expires_at: int | None
+    standing: Standing
+    steps: Sequence[Step]
     reasons: Callable[[], Mapping[str, object]]
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
@@ -152,11 +156,11 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found
         for target in _targets(question, forwards, rows, standings, pk):
             if target not in rows:
                 continue
-            status_, standing = standings[target]
+            status_, standing, steps = standings[target]
             score = hit.score + feedback.gain(standing)
             kept = result.setdefault(
                 target,
-                _Candidate(rows[target], status_, score, standing.confirmations, standing.expires_at, hit.reasons),
+                _Candidate(rows[target], status_, score, standing, steps, hit.reasons),
             )
             if target != pk and standings[pk][0] is Status.SUPERSEDED:
                 kept.replaced[rows[pk].id] = rows[pk].text
@@ -165,17 +169,15 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found
     return list(result.values())
 
 
-def _standings(
-    db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]
-) -> dict[int, tuple[Status, Standing]]:
+def _standings(db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]) -> dict[int, _Stood]:
     taken = facts.steps(db, rows, question.as_of)
-    result = {}
+    result: dict[int, _Stood] = {}
     for pk, row in rows.items():
         standing = derive(taken[pk], row.said_at, row.ttl)
         if row.state is State.FORGOTTEN:  # what was forgotten since stays forgotten
-            result[pk] = (Status.FORGOTTEN, standing)
+            result[pk] = (Status.FORGOTTEN, standing, taken[pk])
         else:
-            result[pk] = (status(standing.state, standing.expires_at, question.now), standing)
+            result[pk] = (status(standing.state, standing.expires_at, question.now), standing, taken[pk])
     return result
 
 
@@ -187,18 +189,16 @@ def _doubt(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candida
         if c.row.pk in carried and c.status in (Status.LIVE, Status.SUSPECT):
             c.status = Status.SUSPECT
             c.doubts.append(doubt.told(carried[c.row.pk], named))
-    suspect = [c for c in chosen if c.status is Status.SUSPECT]
-    taken = facts.steps(db, [c.row.pk for c in suspect], question.as_of)
-    for c in suspect:
-        flags = derive(taken[c.row.pk], c.row.said_at, c.row.ttl).doubts
-        c.doubts = [record.reason for record in transitions.read(db, flags)] + c.doubts
+    for c in chosen:
+        if c.status is Status.SUSPECT:
+            c.doubts = [record.reason for record in transitions.read(db, c.standing.doubts)] + c.doubts
 
 
 def _targets(
     question: Question,
     forwards: dict[int, list[int]],
     rows: Mapping[int, Row],
-    standings: Mapping[int, tuple[Status, Standing]],
+    standings: Mapping[int, _Stood],
     pk: int,
 ) -> Iterable[int]:
     """What answers in a candidate's place."""
@@ -223,7 +223,7 @@ def _valid(
     moment: int,
     forwards: dict[int, list[int]],
     rows: Mapping[int, Row],
-    standings: Mapping[int, tuple[Status, Standing]],
+    standings: Mapping[int, _Stood],
     pk: int,
 ) -> bool:
     """Whether a fact was true in the world at a moment: from its valid time to its end or its successor's."""
@@ -238,7 +238,6 @@ def _valid(
 
 def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
     pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
-    taken = facts.steps(db, [c.row.pk for c in chosen], question.as_of)
     quoted: dict[int, Beside] = {}
     with suppress(sqlite3.DatabaseError):  # the index is missing or damaged
         quoted = beside(db, [c.row for c in chosen], question.as_of)
@@ -246,8 +245,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
     for c in chosen:
         row = c.row
         events = {pointer.event_id for pointer in pointers[row.pk]}
-        standing = derive(taken[row.pk], row.said_at, row.ttl)
-        evidence = gather(row, standing, taken[row.pk], sources=len(events), doubts=len(c.doubts), now=question.now)
+        evidence = gather(row, c.standing, c.steps, sources=len(events), doubts=len(c.doubts), now=question.now)
         sure = confidence(evidence)
         recollection = Recollection(
             fact_id=row.id,
@@ -262,7 +260,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             recorded_at=from_micros(row.recorded_at),
             valid_from=from_micros(row.valid_from),
             said_at=from_micros(row.said_at),
-            expires_at=optional(c.expires_at),
+            expires_at=optional(c.standing.expires_at),
             provenance=pointers[row.pk],
             replaces=tuple(c.replaced.values()),
             score=c.score,
@@ -271,14 +269,15 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 "found_by": c.found_by,
                 "score": dict(c.reasons()),
                 **({} if c.renews is None else {"said_after": c.renews}),
-                **feedback.told(standing),
-                "confirmations": c.confirmations,
+                **feedback.told(c.standing),
+                "confirmations": c.standing.confirmations,
                 **shown(sure, evidence),
                 "counter": question.counter.name,
                 **({"doubts": tuple(c.doubts)} if c.doubts else {}),
             },
+            beside=quoted.get(row.pk),
         )
-        told.append(_counted(replace(recollection, beside=quoted.get(row.pk)), question.counter))
+        told.append(_counted(recollection, question.counter))
     return told
 
 

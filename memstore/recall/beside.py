@@ -65,11 +65,14 @@ def _of(db: sqlite3.Connection, what: str, here: Turn, there: Turn | None, as_of
     """The last sentence of the turn before, its question if it asks one; the first sentence of the turn after."""
     if there is None or there.turn >> TURN_BITS != here.turn >> TURN_BITS:
         return None
-    event, id_, role, text, recorded_at, forgotten_at = db.execute(
+    said = db.execute(
         "SELECT e.pk, e.id, e.role, e.text, e.recorded_at, e.forgotten_at FROM turns t JOIN events e ON e.pk = t.event"
         " WHERE t.turn = ?",
         (there.turn,),
     ).fetchone()
+    if said is None:  # the index lost it
+        return None
+    event, id_, role, text, recorded_at, forgotten_at = said
     if forgotten_at is not None or (as_of is not None and recorded_at > as_of):
         return None
     sentences = [match for match in _SENTENCE.finditer(text) if match[0].strip()]

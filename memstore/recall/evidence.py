@@ -13,11 +13,12 @@ rounded, and what adds up to them is added in one order, so that they are the sa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from memstore.index.lists import Postings
+from memstore.index.columns import Engine
+from memstore.index.lists import SESSION_BITS, Postings
 from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turn
 from memstore.recall.understanding import Query
 
@@ -39,8 +40,12 @@ _PLAIN = (
     "rule·overview", "number·overview", "own·overview", "length·overview",
 )  # fmt: skip
 NAMES = (*_LEXICAL, "cover·overview", "whole", *_NEAR, "when", *_PLAIN)
+# The logarithm of the number of words from which on a turn is long.
+LONG = 4
+# What is in a slot that is kept empty.
+_NOBODY = Turn(0, 0, OWN, None, 0)
+_APART = [_NOBODY] * REACH
 _SCALE = (K1 + 1) / 10
-_SESSION_SHIFT = STATEMENT_BITS + TURN_BITS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,7 +64,8 @@ class Weights:
     def __init__(self, table: Mapping[str, float]) -> None:
         plain = {name: table.get(name, 0.0) for name in NAMES}
         self.of = (plain, {name: value + table.get(f"{name}·chat", 0.0) for name, value in plain.items()})
-        self.lexical = tuple([of[name] for name in _LEXICAL] for of in self.of)
+        # What turns that look alike have in common: but for their length, in which the score is linear.
+        self.levels: dict[tuple[bool, int, bool, tuple[bool, ...]], tuple[float, float, float]] = {}
         self.near = tuple([of[name] for name in _NEAR] for of in self.of)
 
 
@@ -74,6 +80,7 @@ class Field:
 
     def __init__(
         self,
+        engine: Engine,
         query: Query,
         turns: Iterable[Turn],
         size: tuple[int, int, int],
@@ -81,63 +88,77 @@ class Field:
         near: Callable[[int], tuple[float, float]] | None = None,
     ) -> None:
         total, words, sessions = size
+        self._engine = engine
         self._query = query
         self._weights = weights
         self._near = near
         self._mean = max(1.0, words / max(1, total))
         self._session_mean = max(1.0, words / max(1, sessions))
         self._named = bool(query.code) or any(not word.isalpha() for word in query.words)
-        self._at: list[Turn | None] = [None] * REACH
-        self._slot: dict[int, int] = {}
-        last: Turn | None = None
+        at = [_NOBODY] * REACH
+        slot: dict[int, int] = {}
+        expected = alone = 0
         for turn in turns:
-            if last is not None:
-                apart = REACH + 1 if (last.marks | turn.marks) & ALONE else min(turn.turn - last.turn, REACH + 1)
-                self._at += [None] * (apart - 1)
-            self._slot[turn.turn] = len(self._at)
-            self._at.append(turn)
-            last = turn
-        self._at += [None] * REACH
-        self._runs = runs(self._slot)
-        self._lexical: dict[int, Sequence[float]] = {}
+            number, _, marks, _, _ = turn
+            if number != expected or (marks | alone) & ALONE:
+                at += _APART if (marks | alone) & ALONE else _APART[: number - expected]
+            slot[number] = len(at)
+            at.append(turn)
+            expected, alone = number + 1, marks
+        at += _APART
+        self._at, self._slot = at, slot
+        other = [not turn[2] & OWN for turn in at]
+        # Whether somebody takes part, there or right beside, whose words are not a user's own.
+        self._chat = [False, *(a or b or c for a, b, c in zip(other, other[1:], other[2:], strict=False)), False]
+        self._found: list[tuple[Term, Sequence[int]]] = []
+        self._candidates: list[int] = []
+        self._lexical: tuple[Any, ...] = ()
 
     def beside(self, seeds: Iterable[int]) -> list[int]:
         """The seeds and their neighbours, in order: "Yes, in 2019!" shares no word with the question it answers."""
-        slots = {near for seed in seeds for near in _around(self._slot.get(seed))}
-        return [turn.turn for slot in sorted(slots) if (turn := self._at[slot]) is not None]
-
-    def speaker(self, number: int) -> str:
-        turn = self._at[self._slot[number]]
-        return (turn.speaker if turn is not None else None) or ""
+        slots = {near for seed in seeds if seed in self._slot for near in _around(self._slot[seed])}
+        return [self._at[slot][0] for slot in sorted(slots) if self._at[slot] is not _NOBODY]
 
     def scores(
-        self, candidates: Sequence[int], terms: Sequence[Term], session_words: Mapping[int, int]
+        self, candidates: Sequence[int], terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]
     ) -> list[tuple[float, int]]:
         """(score, turn) of the candidates, best first; ties go to the earlier turn."""
-        slots = [self._slot[number] for number in candidates]
-        numbers = self._weigh(candidates, slots, terms, session_words)
-        self._lexical = dict(zip(candidates, numbers, strict=True))
-        weights = self._weights.lexical
-        chats = self._chats(slots)
-        found = [
-            -round(a * w[0] + b * w[1] + c * w[2] + d * w[3] + e * w[4] + f * w[5] + rest, DIGITS)
-            for (a, b, c, d, e, f), w, rest in zip(
-                numbers, [weights[chat] for chat in chats], self._beyond_words(slots, chats, numbers), strict=True
-            )
-        ]
-        return [(-score, number) for score, number in sorted(zip(found, candidates, strict=True))]
+        if not candidates:
+            return []
+        engine, slots = self._engine, [self._slot[number] for number in candidates]
+        self._candidates = list(candidates)
+        self._lexical = numbers = self._weigh(candidates, slots, terms, talks)
+        chats = engine.column([int(self._chat[slot]) for slot in slots])
+        score: Any = 0.0
+        for number, name in zip(numbers, _LEXICAL, strict=True):
+            score = number * engine.take(engine.column([of[name] for of in self._weights.of]), chats) + score
+        score = score + engine.column(self._beyond_words(slots, numbers[_LEXICAL.index("cover")]))
+        return sorted(zip(engine.rounded(score, DIGITS), candidates, strict=True), key=_best_first)
+
+    def shared(self, turns: Collection[int]) -> dict[int, float]:
+        """How rare the words are that each statement of the turns shares with the query, by place.
+
+        The name of who speaks is in the first statement only, and says as much of the others.
+        """
+        shared: dict[int, float] = {}
+        for term, places in self._found:
+            for place in map(int, places):
+                turn = place >> STATEMENT_BITS
+                if turn in turns and term.word not in (self._at[self._slot[turn]].speaker or ""):
+                    shared[place] = shared.get(place, 0.0) + term.in_turn
+        return shared
 
     def told(self, number: int) -> dict[str, float]:
         """What moved the score of a turn, the strongest first, for people to read."""
         slot = self._slot[number]
         turn = self._at[slot]
-        (chat,) = self._chats([slot])
-        assert turn is not None
-        numbers = dict(zip(_LEXICAL, self._lexical[number], strict=True))
+        at = self._candidates.index(number)
+        numbers = {name: float(column[at]) for name, column in zip(_LEXICAL, self._lexical, strict=True)}
         numbers |= zip(_NEAR, self._closeness(slot), strict=True) if self._near is not None else ()
-        numbers |= {**self._of_cover(numbers["cover"]), **self._plain(turn), "when": float(_held(self._query, turn))}
-        weights = self._weights.of[chat]
-        moved = [(name, value * weights[name]) for name, value in numbers.items()]
+        numbers |= {**self._of_cover(numbers["cover"]), **_plain(self._query, turn)}
+        numbers["when"] = float(_held(self._query, turn))
+        weights = self._weights.of[self._chat[slot]]
+        moved = [(name, value * weights[name]) for name, value in numbers.items() if value]
         moved.sort(key=lambda item: (-abs(item[1]), item[0]))
         return {name: round(value, 3) for name, value in moved[:6] if value}
 
@@ -148,91 +169,98 @@ class Field:
         candidates: Sequence[int],
         slots: Sequence[int],
         terms: Sequence[Term],
-        session_words: Mapping[int, int],
-    ) -> list[tuple[float, ...]]:
-        """The numbers of `_LEXICAL` for each candidate."""
-        words, mean = [0 if turn is None else turn.words for turn in self._at], self._mean
+        talks: Mapping[int, tuple[int, int]],
+    ) -> tuple[Any, ...]:
+        """The numbers of `_LEXICAL`, a column each, for the candidates."""
+        engine, mean, take = self._engine, self._mean, self._engine.take
+        at = engine.slots(list(self._slot), list(self._slot.values()), len(self._at))
+        here = engine.column(slots)
+        beside = [here - 2, here - 1, here, here + 1, here + 2]
+        words = engine.column([turn[1] for turn in self._at])
+        before, own = take(words, beside[1]), take(words, here)
+        around = take(words, beside[0]) + before + own + take(words, beside[3]) + take(words, beside[4])
         # How much a word's occurrences are discounted for length, at each level (the denominator of BM25).
-        short = [K1 * (1 - B + B * words[i] / mean) for i in slots]
-        short_pair = [K1 * (1 - B + B * (words[i - 1] + words[i]) / (2 * mean)) for i in slots]
-        short_around = [K1 * (1 - B + B * sum(words[i - 2 : i + 3]) / (5 * mean)) for i in slots]
-        in_turn = in_pair = in_around = cover = cover_pair = [0.0] * len(slots)
+        short = (own * B / mean + (1 - B)) * K1
+        short_pair = ((before + own) * B / (2 * mean) + (1 - B)) * K1
+        short_around = (around * B / (5 * mean) + (1 - B)) * K1
+        in_turn = in_pair = in_around = cover = cover_pair = engine.column([0.0] * len(slots))
+        ranges = engine.ranges(runs(self._slot))
         for term in terms:
-            w, held = term.in_turn, self._held(term)
-            here = [held[i] for i in slots]
-            pair = [held[i - 1] + held[i] for i in slots]
-            around = [held[i - 2] + held[i - 1] + held[i] + held[i + 1] + held[i + 2] for i in slots]
-            in_around = [
-                total + w * n / (n + s) if n else total
-                for total, n, s in zip(in_around, around, short_around, strict=True)
-            ]
-            if not any(pair):
-                continue
-            in_pair = [
-                total + w * n / (n + s) if n else total for total, n, s in zip(in_pair, pair, short_pair, strict=True)
-            ]
-            in_turn = [
-                total + w * n / (n + s) if n else total for total, n, s in zip(in_turn, here, short, strict=True)
-            ]
-            cover = [total + w if n else total for total, n in zip(cover, here, strict=True)]
-            cover_pair = [total + w if n else total for total, n in zip(cover_pair, pair, strict=True)]
-        sessions = {number >> TURN_BITS for number in candidates}
-        in_session = {session: self._weigh_session(session, terms, session_words) for session in sessions}
+            w, places = term.in_turn, term.postings.within(ranges)
+            self._found.append((term, places))
+            held = at.count(places, STATEMENT_BITS)
+            before, own = take(held, beside[1]), take(held, here)
+            pair = before + own
+            around = take(held, beside[0]) + pair + take(held, beside[3]) + take(held, beside[4])
+            in_turn = in_turn + own * w / (own + short)
+            in_pair = in_pair + pair * w / (pair + short_pair)
+            in_around = in_around + around * w / (around + short_around)
+            cover = cover + engine.holders(own) * w
+            cover_pair = cover_pair + engine.holders(pair) * w
+        of_session = self._weigh_sessions(sorted({number >> TURN_BITS for number in candidates}), terms, talks)
+        in_session = engine.column([of_session[number >> TURN_BITS] for number in candidates])
         possible = sum([term.in_turn for term in terms]) or 1.0
-        return [
-            (a * _SCALE, b * _SCALE, c * _SCALE, in_session[number >> TURN_BITS], d / possible, e / possible)
-            for number, a, b, c, d, e in zip(candidates, in_turn, in_pair, in_around, cover, cover_pair, strict=True)
-        ]
+        return (
+            in_turn * _SCALE,
+            in_pair * _SCALE,
+            in_around * _SCALE,
+            in_session,
+            cover / possible,
+            cover_pair / possible,
+        )
 
-    def _held(self, term: Term) -> list[int]:
-        """For each slot, how many statements of its turn hold a word."""
-        held, slot = [0] * len(self._at), self._slot
-        for low, high in self._runs:
-            for place in term.postings.within(low, high):
-                held[slot[place >> STATEMENT_BITS]] += 1
-        return held
-
-    def _weigh_session(self, session: int, terms: Sequence[Term], session_words: Mapping[int, int]) -> float:
+    def _weigh_sessions(
+        self, sessions: Sequence[int], terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]
+    ) -> dict[int, float]:
         mean = self._session_mean
-        short = K1 * (1 - B + B * session_words.get(session, mean) / mean)
-        total = 0.0
+        short = [K1 * (1 - B + B * (talks[one][1] if one in talks else mean) / mean) for one in sessions]
+        total = [0.0] * len(sessions)
+        ranges = self._engine.ranges([(one << SESSION_BITS, one + 1 << SESSION_BITS) for one in sessions])
         for term in terms:
-            spoken = term.postings.turns_within(session << _SESSION_SHIFT, session + 1 << _SESSION_SHIFT)
-            if spoken:
-                total += term.in_session * spoken / (spoken + short)
-        return total * _SCALE
+            for at, spoken in enumerate(term.postings.turns_within(ranges)):
+                if spoken:
+                    total[at] += term.in_session * spoken / (spoken + short[at])
+        return {one: value * _SCALE for one, value in zip(sessions, total, strict=True)}
 
     # --- the score ----------------------------------------------------------------------------------------------
 
-    def _beyond_words(
-        self, slots: Sequence[int], chats: Sequence[bool], lexical: Sequence[Sequence[float]]
-    ) -> list[float]:
+    def _beyond_words(self, slots: Sequence[int], covers: Any) -> list[float]:
         """What else adds to the score of each candidate."""
         found = []
-        known: dict[tuple[int, int, bool, str | None], float] = {}  # turns look much alike without their words
-        of_cover = self._query.overview or self._named
-        for slot, chat, numbers in zip(slots, chats, lexical, strict=True):
-            turn, weights = self._at[slot], self._weights.of[chat]
-            assert turn is not None
-            kind = (turn.words, turn.marks, chat, turn.speaker)
-            total = known.get(kind)
-            if total is None:
-                total = sum([value * weights[name] for name, value in self._plain(turn).items()])
-                known[kind] = total
-            if of_cover:
-                total += sum([value * weights[name] for name, value in self._of_cover(numbers[4]).items()])
-            if self._near is not None:
-                near = zip(self._closeness(slot), self._weights.near[chat], strict=True)
-                total += sum([value * weight for value, weight in near])
-            if self._query.periods and _held(self._query, turn):
-                total += weights["when"]
-            found.append(total)
+        query, levels = self._query, self._weights.levels
+        asked = (query.of_assistant, query.ever, query.overview)
+        speaks: dict[str | None, bool] = {}
+        for slot in slots:
+            _, words, marks, speaker, _ = self._at[slot]
+            if speaker not in speaks:
+                speaks[speaker] = _speaks(query, speaker)
+            kind = (self._chat[slot], marks, speaks[speaker], asked)
+            level = levels.get(kind) or levels.setdefault(kind, self._level(self._at[slot], self._chat[slot]))
+            length = math.log(words + 1)
+            found.append(level[0] + level[1] * length + (level[2] * (length - LONG) if length > LONG else 0.0))
+        if self._query.overview or self._named or self._near is not None or self._query.periods:
+            for at, (slot, cover) in enumerate(zip(slots, covers.tolist(), strict=True)):
+                found[at] += self._of_query(slot, cover)
         return found
 
-    def _chats(self, slots: Sequence[int]) -> list[bool]:
-        """Whether somebody takes part, there or right beside, whose words are not a user's own."""
-        other = [turn is not None and not turn.marks & OWN for turn in self._at]
-        return [other[slot - 1] or other[slot] or other[slot + 1] for slot in slots]
+    def _of_query(self, slot: int, cover: float) -> float:
+        """What some queries only ask of a turn: all their words, closeness, a date."""
+        turn, chat = self._at[slot], self._chat[slot]
+        weights = self._weights.of[chat]
+        total = sum([value * weights[name] for name, value in self._of_cover(cover).items()])
+        if self._near is not None:
+            near = zip(self._closeness(slot), self._weights.near[chat], strict=True)
+            total += sum([value * weight for value, weight in near])
+        if self._query.periods and _held(self._query, turn):
+            total += weights["when"]
+        return total
+
+    def _level(self, turn: Turn, chat: bool) -> tuple[float, float, float]:
+        """What turns that look like this one have in common, and what their length and their great length weigh."""
+        weights = self._weights.of[chat]
+        common = sum([value * weights[name] for name, value in _plain(self._query, turn._replace(words=0)).items()])
+        slope = weights["length"] + (weights["length·overview"] if self._query.overview else 0.0)
+        return common, slope, weights["long"]
 
     def _of_cover(self, cover: float) -> dict[str, float]:
         return {
@@ -242,35 +270,45 @@ class Field:
 
     def _closeness(self, slot: int) -> tuple[float, float, float]:
         assert self._near is not None
-        near = [None if turn is None else self._near(turn.turn) for turn in self._at[slot - 2 : slot + 3]]
+        near = [None if turn is _NOBODY else self._near(turn.turn) for turn in self._at[slot - 2 : slot + 3]]
         own = near[2] or (0.0, 0.0)
         beside = [other[1] for other in (near[0], near[1], near[3], near[4]) if other is not None]
         return own[0], own[1], max(beside, default=0.0)
 
-    def _plain(self, turn: Turn) -> dict[str, float]:
-        """What a turn shows without its words."""
-        query, marks, length = self._query, turn.marks, math.log(turn.words + 1)
-        own, rule, overview = bool(marks & OWN), bool(marks & RULE), query.overview
-        return {
-            "length": length,
-            "asks": float(bool(marks & ASKS)),
-            "speaker": float(bool(turn.speaker and not query.every_word.isdisjoint(turn.speaker.split()))),
-            "own": float(own),
-            "long": max(0.0, length - 4),
-            "asked_of_assistant": float(query.of_assistant and not own),
-            "rule": float(rule),
-            "number": float(bool(marks & NUMBER)),
-            "never": float(bool(marks & NEVER)),
-            "never·ever": float(bool(marks & NEVER) and query.ever),
-            "rule·overview": float(overview and rule),
-            "number·overview": float(overview and bool(marks & NUMBER)),
-            "own·overview": float(overview and own),
-            "length·overview": length if overview else 0.0,
-        }
+
+def _best_first(scored: tuple[float, int]) -> tuple[float, int]:
+    return -scored[0], scored[1]
 
 
-def _around(slot: int | None) -> Iterable[int]:
-    return () if slot is None else range(slot - REACH, slot + REACH + 1)
+def _around(slot: int) -> Iterable[int]:
+    return range(slot - REACH, slot + REACH + 1)
+
+
+def _speaks(query: Query, speaker: str | None) -> bool:
+    """Whether the query names who speaks."""
+    return bool(speaker and not query.every_word.isdisjoint(speaker.split()))
+
+
+def _plain(query: Query, turn: Turn) -> dict[str, float]:
+    """What a turn shows without its words."""
+    marks, length, overview = turn.marks, math.log(turn.words + 1), query.overview
+    own, rule = bool(marks & OWN), bool(marks & RULE)
+    return {
+        "length": length,
+        "asks": float(bool(marks & ASKS)),
+        "speaker": float(_speaks(query, turn.speaker)),
+        "own": float(own),
+        "long": max(0.0, length - LONG),
+        "asked_of_assistant": float(query.of_assistant and not own),
+        "rule": float(rule),
+        "number": float(bool(marks & NUMBER)),
+        "never": float(bool(marks & NEVER)),
+        "never·ever": float(bool(marks & NEVER) and query.ever),
+        "rule·overview": float(overview and rule),
+        "number·overview": float(overview and bool(marks & NUMBER)),
+        "own·overview": float(overview and own),
+        "length·overview": length if overview else 0.0,
+    }
 
 
 def term(word: str, postings: Postings, size: tuple[int, int, int]) -> Term:

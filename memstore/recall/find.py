@@ -14,7 +14,8 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from memstore.index import lexical, places
+from memstore.index import columns, lexical, places
+from memstore.index.columns import Engine
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.recall import evidence, weights
 from memstore.recall.evidence import REACH, Field, Term
@@ -98,25 +99,27 @@ def find(
 
 
 def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None) -> Iterator[Found]:
-    size = lexical.size(db)
-    terms = _terms(db, query, size)
+    with_, size = columns.engine(), lexical.size(db)
+    terms = _terms(db, query, size, with_)
     allowed = _sessions(db, scopes)
-    seeds = _seeds(terms, allowed)
+    seeds = _seeds(with_, terms, allowed)
     if meaning is not None:
         seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
     turns = places.around(db, seeds, REACH * 2)
     if meaning is not None:
         meaning.look([turn.turn for turn in turns])
     near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
-    field = Field(query, turns, size, table, near)
+    field = Field(with_, query, turns, size, table, near)
     candidates = field.beside(seeds)
-    ranked = field.scores(candidates, terms, _words_of(db, {turn >> TURN_BITS for turn in candidates}))
-    return _statements(db, field, ranked, terms, query, frozenset(scopes), meaning)
+    talks = places.talks(db, {turn >> TURN_BITS for turn in candidates})
+    ranked = field.scores(candidates, terms, talks)
+    return _statements(db, field, ranked, query, frozenset(scopes), meaning)
 
 
-def _terms(db: sqlite3.Connection, query: Query, size: tuple[int, int, int]) -> list[Term]:
+def _terms(db: sqlite3.Connection, query: Query, size: tuple[int, int, int], engine: Engine) -> list[Term]:
     """The query's words that anything holds, in an order that the query alone decides."""
-    found = [(word, lexical.postings(db, word)) for word in sorted(query.words, key=lambda w: (-len(w), w))]
+    words = sorted(query.words, key=lambda w: (-len(w), w))
+    found = zip(words, lexical.postings(db, words, engine), strict=True)
     return [evidence.term(word, postings, size) for word, postings in found if postings.turns]
 
 
@@ -128,7 +131,7 @@ def _sessions(db: sqlite3.Connection, scopes: Sequence[int]) -> frozenset[int] |
     return frozenset(row[0] for row in db.execute(f"SELECT pk FROM sessions WHERE scope IN ({marks})", tuple(scopes)))
 
 
-def _seeds(terms: Sequence[Term], allowed: frozenset[int] | None) -> list[int]:
+def _seeds(engine: Engine, terms: Sequence[Term], allowed: frozenset[int] | None) -> list[int]:
     """The turns whose words are the rarest in sum; ties go to the earlier turn.
 
     Rare words are read first. Once the words that are left could not lift a turn that holds none of the others among
@@ -136,52 +139,27 @@ def _seeds(terms: Sequence[Term], allowed: frozenset[int] | None) -> list[int]:
     """
     rarest = sorted(terms, key=lambda term: (-term.in_turn, term.word))
     worth = [round(term.in_turn * 1e6) for term in rarest]  # whole numbers add up to the same in any order
-    weight: dict[int, int] = {}
+    weight = engine.tally()
     read = 0
     for index, term in enumerate(rarest):
         places_ = len(term.postings)
-        if (
-            len(weight) >= _SEEDS
-            and places_ > _LONG
-            and (read + places_ > _MOST or _last_of_best(weight) > sum(worth[index:]))
-        ):
-            return _best(_asked(weight, rarest[index:], worth[index:]))
+        if places_ > _LONG and len(weight) >= _SEEDS:
+            left = sum(worth[index:])
+            if read + places_ > _MOST or (left < sum(worth[:index]) and weight.last_of_best(_SEEDS) > left):
+                for later in range(index, len(rarest)):
+                    weight.keep(weight.last_of_best(_SEEDS) - sum(worth[later:]))
+                    weight.add_if_known(rarest[later].postings.places, STATEMENT_BITS, worth[later])
+                break
         read += places_
-        for turns in term.postings.each_turn():
-            for turn in turns if allowed is None else [turn for turn in turns if turn >> TURN_BITS in allowed]:
-                weight[turn] = weight.get(turn, 0) + worth[index]
-    return _best(weight)
-
-
-def _asked(weight: dict[int, int], terms: Sequence[Term], worth: Sequence[int]) -> dict[int, int]:
-    """The weights with those of more words added, for the turns that may still come among the best."""
-    for index, term in enumerate(terms):
-        needed = _last_of_best(weight) - sum(worth[index:])
-        weight = {turn: value for turn, value in weight.items() if value >= needed}
-        for turn in term.postings.among(weight):
-            weight[turn] += worth[index]
-    return weight
-
-
-def _last_of_best(weight: Mapping[int, int]) -> int:
-    return heapq.nlargest(_SEEDS, weight.values())[-1]
-
-
-def _best(weight: Mapping[int, int]) -> list[int]:
-    """The first turns by weight. A heap of pairs does without a call for each turn."""
-    return [turn for _, turn in heapq.nsmallest(_SEEDS, [(-value, turn) for turn, value in weight.items()])]
-
-
-def _words_of(db: sqlite3.Connection, sessions: set[int]) -> dict[int, int]:
-    marks = ",".join("?" * len(sessions))
-    return dict(db.execute(f"SELECT session, words FROM talks WHERE session IN ({marks})", tuple(sessions)))
+        turns = term.postings.each_turn()
+        weight.add(turns if allowed is None else engine.among(turns, TURN_BITS, allowed), worth[index])
+    return weight.best(_SEEDS)
 
 
 def _statements(
     db: sqlite3.Connection,
     field: Field,
     ranked: Sequence[tuple[float, int]],
-    terms: Sequence[Term],
     query: Query,
     scopes: frozenset[int],
     meaning: Meaning | None,
@@ -193,8 +171,8 @@ def _statements(
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
             batch = dict.fromkeys(turn for _, turn in ranked[begin : begin + _BATCH])
             held = _held(db, list(batch), bool(query.code))
+            shared = field.shared(batch)
             for score, turn in ranked[begin : begin + _BATCH]:
-                shared = _shared(terms, turn, field.speaker(turn))
                 # Scopes are walls, whatever an index says.
                 best = sorted(
                     (
@@ -226,19 +204,6 @@ def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> dict
     ):
         found.setdefault(row[0] >> STATEMENT_BITS, []).append(row)
     return found
-
-
-def _shared(terms: Sequence[Term], turn: int, speaker: str) -> dict[int, float]:
-    """How rare the words are that each statement of a turn shares with the query.
-
-    The name of who speaks is in the first statement only, and says as much of the others.
-    """
-    shared: dict[int, float] = {}
-    for term in terms:
-        if term.word not in speaker:
-            for place in term.postings.within(turn << STATEMENT_BITS, turn + 1 << STATEMENT_BITS):
-                shared[place] = shared.get(place, 0.0) + term.in_turn
-    return shared
 
 
 def _asked_for(query: Query, modality: str, text: str) -> float:

@@ -102,8 +102,7 @@ def judge(
 def _nearest(tx: Transaction, text: str) -> list[int]:
     """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
     shared: dict[int, float] = {}
-    for word in understanding.read(text, from_micros(tx.at)).words[:_WORDS]:
-        places_ = lexical.postings(tx.db, word)
+    for places_ in lexical.postings(tx.db, understanding.read(text, from_micros(tx.at)).words[:_WORDS]):
         if len(places_) > _COMMON:
             continue
         for place in places_:

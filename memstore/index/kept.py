@@ -1,0 +1,74 @@
+"""What a connection has read of the indexes, kept in memory for as long as it is what the store holds.
+
+Two marks tell whether it is, both looked up in the snapshot that is asked: what was gathered holds until the lists
+change (`generation`), what counts the newest facts in until there is a newer one. So nothing that is kept ever shows
+in an answer. A connection is one thread's: nothing here is shared, and all of it goes with its thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from memstore.index.columns import Engine
+    from memstore.index.lists import Postings
+    from memstore.index.places import Turn
+
+# Places in all the lists that are kept (eight bytes each), and turns (some two hundred).
+_MOST_PLACES = 8_000_000
+_MOST_TURNS = 100_000
+
+
+class Kept:
+    """What a connection keeps.
+
+    gathered   lists as they are packed, by engine and stem
+    lists      lists with what was not gathered yet, by engine and word
+    talks      {session: (turns, words)}
+    turns      by number; `whole` has, for each session of which all turns are here, how many those are
+    """
+
+    def __init__(self, generation: str) -> None:
+        self.generation = generation
+        self.newest = -1
+        self.gathered: dict[tuple[str, str], Postings] = {}
+        self.lists: dict[tuple[str, str], Postings] = {}
+        self.talks: dict[int, tuple[int, int]] = {}
+        self.turns: dict[int, Turn] = {}
+        self.whole: dict[int, int] = {}
+        self._places = 0
+
+    def follow(self, newest: int) -> None:
+        if self.newest != newest:
+            self.newest, self.lists, self.talks = newest, {}, {}
+
+    def keep_gathered(self, engine: Engine, stem: str, postings: Postings) -> None:
+        self._places += len(postings)
+        if self._places > _MOST_PLACES:
+            self.gathered, self.lists, self._places = {}, {}, len(postings)
+        self.gathered[engine.name, stem] = postings
+
+    def keep_turns(self, turns: list[Turn], whole: dict[int, int]) -> None:
+        if len(self.turns) + len(turns) > _MOST_TURNS:
+            self.turns, self.whole = {}, {}
+        self.turns.update([(turn[0], turn) for turn in turns])
+        self.whole |= whole
+
+
+_of: WeakKeyDictionary[sqlite3.Connection, Kept] = WeakKeyDictionary()
+
+
+def kept(db: sqlite3.Connection) -> Kept:
+    """What was kept and holds in this snapshot. Raises sqlite3.DatabaseError where there is no index."""
+    generation, newest = db.execute(
+        "SELECT (SELECT generation FROM lists_state), (SELECT max(pk) FROM facts)"
+    ).fetchone()
+    if getattr(db, "depth", 0):
+        return Kept(generation)  # a write in progress, which may be undone
+    mine = _of.get(db)
+    if mine is None or mine.generation != generation:
+        mine = _of[db] = Kept(generation)
+    mine.follow(newest or 0)
+    return mine
