@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from memstore.coherence import files, git, symbols
+from memstore.coherence import files, git, symbols, word_for_word
 from memstore.coherence.anchors import AnchorTarget
 from memstore.errors import AnchorRefused, MissingExtra, NotFound
 
@@ -124,9 +124,10 @@ def check(
 ) -> Verdict:
     """Look again. What is gone from its place is searched for, for at most `search` seconds (0: not at all).
 
-    When `hasty`, an answer waits: a large file that changed is not read into, which is `unreadable`, and git gets no
-    more time than the search. If its doubt is `known` then, what is gone is not searched for again, and no diff is
-    made. `read` may remember what it has read, so that many looks see one moment of a file.
+    When `hasty`, an answer waits: a definition that stands word for word is looked at no closer, a large file that
+    changed is not read into, which is `unreadable`, and git gets no more time than the search. If its doubt is `known`
+    then, what is gone is not searched for again, and no diff is made. `read` may remember what it has read, so that
+    many looks see one moment of a file.
     Never raises for what a file may be or have become; MissingExtra alone is raised, since without the grammar
     nothing can be said.
     """
@@ -143,6 +144,9 @@ def check(
         return Verdict(State.UNCHANGED, "same bytes", target)
     if hasty and len(content) > HASTY_BYTES:
         return Verdict(State.UNREADABLE, f"{target.path} changed, and is too large to be read into meanwhile", target)
+    kept = snapshot.seen if hasty and len(snapshot.seen) < MAX_SEEN else ""
+    if target.symbol and word_for_word.stands(target.path, target.symbol, kept, content):
+        return Verdict(State.UNCHANGED, "word for word as it was", target)
     look = _again(target, content, snapshot.form, _HASTY_WINDOWED if hasty else _WINDOWED)
     if look is None:
         return _elsewhere(root, snapshot, f"{target} is gone", mask, search, hasty)
