@@ -14,6 +14,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -210,6 +211,17 @@ def rows(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, Row]:
     return result
 
 
+def under_key(db: sqlite3.Connection, scopes: Sequence[str], key: str) -> dict[int, Row]:
+    """Every fact that was ever written under a key, in scopes by name; a scope nobody wrote to is simply empty."""
+    found = db.execute(
+        # CROSS JOIN: scopes first, because the index of keys begins with them.
+        f"SELECT {_ROW} FROM scopes CROSS JOIN facts ON facts.scope = scopes.pk"
+        f" WHERE scopes.name IN ({','.join('?' * len(scopes))}) AND facts.key = ?",
+        (*scopes, key),
+    )
+    return {row[0]: _row(row) for row in found}
+
+
 def _row(row: Sequence[Any]) -> Row:
     pk, id_, scope, key, text, modality, kind, origin, *times, state, expires_at, context = row
     said_at, recorded_at, valid_from, valid_to, ttl, probability = times
@@ -245,14 +257,16 @@ def provenance(
         marks = ",".join("?" * len(part))
         found = db.execute(
             "SELECT p.fact, e.id, e.ref, s.name, e.role, e.origin, e.at, p.start, p.stop,"
-            " substr(e.text, p.start + 1, p.stop - p.start), x.name"
+            " substr(e.text, p.start + 1, p.stop - p.start), x.name, coalesce(p.since, 0)"
             " FROM provenance p JOIN events e ON e.pk = p.event JOIN sessions s ON s.pk = e.session"
             " JOIN extractors x ON x.pk = p.extractor LEFT JOIN transitions t ON t.pk = p.since"
             f" WHERE p.fact IN ({marks}) AND (? IS NULL OR t.at IS NULL OR t.at <= ?)"
-            " ORDER BY p.fact, p.since, p.event, p.start",
+            " ORDER BY p.fact, p.event, p.start",
             (*part, as_of, as_of),
-        )
-        for fact, event, ref, session, role, origin, at, start, stop, quote, extractor in found:
+        ).fetchall()
+        # That is the order of the table, which costs SQLite nothing; only what was said again has to move.
+        found.sort(key=itemgetter(-1))
+        for fact, event, ref, session, role, origin, at, start, stop, quote, extractor, _ in found:
             if len(quote) != stop - start:  # SQLite's substr ends at a NUL; Python's does not
                 (whole_text,) = db.execute("SELECT text FROM events WHERE id = ?", (event,)).fetchone()
                 quote = whole_text[start:stop]

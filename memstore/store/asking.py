@@ -62,10 +62,10 @@ def held(db: sqlite3.Connection, pk: int, as_of: int | None) -> None:
 
 
 def by_key(
-    db: sqlite3.Connection, scopes: Sequence[int], key: str, now: int, as_of: int | None, valid_at: int | None
+    db: sqlite3.Connection, scopes: Sequence[str], key: str, now: int, as_of: int | None, valid_at: int | None
 ) -> Fact | None:
     """The fact that holds a key: where a conflict left several, the one with the best standing, then the latest."""
-    rows = facts.rows(db, facts.by_key(db, scopes, key))
+    rows = facts.under_key(db, scopes, key)
     if as_of is None and valid_at is None:
         rows = {pk: row for pk, row in rows.items() if row.state < State.SUPERSEDED}
     else:

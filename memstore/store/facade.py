@@ -227,11 +227,9 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         """The current fact under a key, or None."""
         naming.name(key, "key")
         moment = self._moment(now, as_of)
+        times = naming.micros(as_of, "as_of"), naming.micros(valid_at, "valid_at")
         with self.ledger.reading() as db:
-            scopes = list(events.find_scopes(db, self._scopes(scope)))
-            return asking.by_key(
-                db, scopes, key, moment, naming.micros(as_of, "as_of"), naming.micros(valid_at, "valid_at")
-            )
+            return asking.by_key(db, self._scopes(scope), key, moment, *times)
 
     def fact(self, fact: FactLike, *, scope: Scopes = None) -> Fact:
         """A fact by id."""
