@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memstore import Fact, MemoryStore, Status
+from memstore.ledger import transitions
 from tests.conftest import ticking
 
 
@@ -20,6 +25,59 @@ def chain(memory: MemoryStore, length: int) -> list[Fact]:
 
 def suspects(memory: MemoryStore, held: list[Fact]) -> list[int]:
     return [at for at, fact in enumerate(held) if memory.status(fact) is Status.SUSPECT]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=16))
+def test_the_ends_of_many_chains_are_the_ends_of_each(pairs: list[tuple[int, int]]) -> None:
+    edges: dict[int, list[int]] = {fact: [] for fact in range(9)}
+    for one, other in pairs:
+        old, new = sorted((one, other))
+        if old != new and new not in edges[old]:
+            edges[old].append(new)
+    together = transitions.heads_of_each(edges, edges)
+    assert {fact: set(ends) for fact, ends in together.items()} == {f: set(transitions.heads(edges, f)) for f in edges}
+
+
+def test_a_circle_that_a_hand_in_the_file_made_ends_the_walk() -> None:
+    assert transitions.heads_of_each({1: [2], 2: [1, 3], 3: []}, [1, 2, 3])[3] == [3]
+
+
+def test_the_story_of_a_long_chain_costs_in_proportion_to_its_length(memory: MemoryStore) -> None:
+    steps = {}
+    for length in (50, 200):
+        with memory.transaction():
+            held = [
+                memory.remember(f"The cap is {n}.", modality="decision", session=str(length)) for n in range(length)
+            ]
+            for old, new in pairwise(held):
+                memory.supersede(old, new, reason="raised")
+        steps[length] = worked(memory, lambda held=held: memory.history(held[0]))
+        assert memory.history(held[length // 2]).heads == (held[-1].id,)
+    assert all(many < 6 * few for few, many in zip(steps[50], steps[200], strict=True)), steps
+
+
+def worked(memory: MemoryStore, ask: Callable[[], object]) -> tuple[int, int, int]:
+    """(statements, hundreds of steps of SQLite's machine, calls of Python functions) that an answer takes."""
+    statements: list[str] = []
+    ticks: list[int] = []
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    db = memory.ledger.connection
+    db.set_trace_callback(statements.append)
+    db.set_progress_handler(lambda: ticks.append(1), 100)
+    sys.setprofile(count)
+    try:
+        ask()
+    finally:
+        sys.setprofile(None)
+        db.set_trace_callback(None)
+        db.set_progress_handler(None, 100)
+    return len(statements), len(ticks), calls
 
 
 class TestCarrying:

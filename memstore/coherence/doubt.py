@@ -12,8 +12,9 @@ confirmed or revalidated it, or a fact between it and the premise, after the pre
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from memstore.ledger import facts, transitions
@@ -100,23 +101,21 @@ def _support(db: sqlite3.Connection, pks: set[int], as_of: int | None) -> tuple[
     replaced: set[int] = set()
     frontier = set(pks)
     while frontier:
-        part = sorted(frontier)[:500]
-        frontier.difference_update(part)
-        marks = ",".join("?" * len(part))
-        below: dict[int, list[int]] = {pk: [] for pk in part}
+        below: dict[int, list[int]] = {pk: [] for pk in sorted(frontier)}
         for fact, premise in db.execute(
-            f"SELECT fact, premise FROM dependencies WHERE fact IN ({marks}) ORDER BY premise", part
+            "SELECT d.fact, d.premise FROM json_each(?) CROSS JOIN dependencies d ON d.fact = value ORDER BY d.premise",
+            (json.dumps(list(below)),),
         ):
             below[fact].append(premise)
-        for pk, heads in _same_statement(db, part, as_of).items():
+        for pk, heads in _same_statement(db, below, as_of).items():
             replaced.add(pk)
             below[pk] += heads
         support |= below
-        frontier |= {premise for many in below.values() for premise in many} - support.keys()
+        frontier = {premise for many in below.values() for premise in many} - support.keys()
     return support, replaced
 
 
-def _same_statement(db: sqlite3.Connection, pks: list[int], as_of: int | None) -> dict[int, list[int]]:
+def _same_statement(db: sqlite3.Connection, pks: Collection[int], as_of: int | None) -> dict[int, list[int]]:
     """{fact: the heads that replaced it}, for facts whose heads say the same as they do."""
     result: dict[int, list[int]] = {}
     if not pks:
@@ -124,9 +123,10 @@ def _same_statement(db: sqlite3.Connection, pks: list[int], as_of: int | None) -
     forwards = transitions.successors(db, pks, as_of)
     if not any(forwards.values()):
         return result
-    rows = facts.rows(db, forwards)
+    heads_of = transitions.heads_of_each(forwards, pks)
+    rows = facts.rows(db, {*pks, *(head for pk in pks for head in heads_of[pk])})
     for pk in pks:
-        heads = transitions.heads(forwards, pk)
+        heads = heads_of[pk]
         if (
             heads != [pk]
             and rows[pk].text  # of what was forgotten nobody can tell any more

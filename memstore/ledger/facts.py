@@ -211,12 +211,14 @@ def rows(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, Row]:
     return result
 
 
-def under_key(db: sqlite3.Connection, scopes: Sequence[str], key: str) -> dict[int, Row]:
-    """Every fact that was ever written under a key, in scopes by name; a scope nobody wrote to is simply empty."""
+def under_key(db: sqlite3.Connection, scopes: Sequence[str], key: str, *, ever: bool) -> dict[int, Row]:
+    """The facts under a key that can still be current, or that `ever` were, in scopes by name."""
+    below = State.FORGOTTEN + 1 if ever else State.SUPERSEDED
     found = db.execute(
         # CROSS JOIN: scopes first, because the index of keys begins with them.
         f"SELECT {_ROW} FROM scopes CROSS JOIN facts ON facts.scope = scopes.pk"
-        f" WHERE scopes.name IN ({','.join('?' * len(scopes))}) AND facts.key = ?",
+        f" WHERE scopes.name IN ({','.join('?' * len(scopes))}) AND facts.key = ?"
+        f" AND facts.state < {below:d}",
         (*scopes, key),
     )
     return {row[0]: _row(row) for row in found}

@@ -6,7 +6,9 @@ appended too, with its refusal, and has no effect.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -119,12 +121,10 @@ def _record(row: Sequence[Any], old: tuple[str, ...], new: tuple[str, ...]) -> T
 
 def involving(db: sqlite3.Connection, fact_pks: Iterable[int], as_of: int | None = None) -> list[int]:
     """The transitions in which any of the facts took part, oldest first."""
-    wanted = list(fact_pks)
-    marks = ",".join("?" * len(wanted))
     found = db.execute(
-        "SELECT DISTINCT t.pk FROM involved i JOIN transitions t ON t.pk = i.transition"
-        f" WHERE i.fact IN ({marks}) AND (? IS NULL OR t.at <= ?) ORDER BY t.pk",
-        (*wanted, as_of, as_of),
+        "SELECT DISTINCT t.pk FROM json_each(?) CROSS JOIN involved i ON i.fact = value"
+        " CROSS JOIN transitions t ON t.pk = i.transition WHERE ? IS NULL OR t.at <= ? ORDER BY t.pk",
+        (json.dumps(list(fact_pks)), as_of, as_of),
     )
     return [row[0] for row in found]
 
@@ -185,35 +185,29 @@ def predecessors(db: sqlite3.Connection, pks: Iterable[int], as_of: int | None =
 
 
 def _edges(db: sqlite3.Connection, pks: Iterable[int], near: str, far: str, as_of: int | None) -> dict[int, list[int]]:
-    counts = _effective_as_of(db, as_of)
-    edges: dict[int, list[int]] = {}
-    frontier = set(pks)
-    while frontier:
-        part = list(frontier)[:500]
-        frontier -= set(part)
-        marks = ",".join("?" * len(part))
-        for pk in part:
-            edges.setdefault(pk, [])
-        for here, there in db.execute(
-            "SELECT a.fact, b.fact FROM involved a JOIN transitions t ON t.pk = a.transition"
-            f" JOIN involved b ON b.transition = t.pk AND b.side = '{far}'"
-            f" WHERE a.fact IN ({marks}) AND a.side = '{near}' AND t.change = 'superseded' AND {counts}"
-            " ORDER BY b.fact",
-            part,
-        ):
-            if there not in edges[here]:
-                edges[here].append(there)
-            if there not in edges:
-                frontier.add(there)
+    # One question for chains of any length. CROSS JOIN keeps SQLite on the way from a fact to what it took part in.
+    step = (
+        f"CROSS JOIN involved a ON a.fact = {{}} AND a.side = '{near}' CROSS JOIN transitions t ON t.pk = a.transition"
+        f" AND t.change = 'superseded' AND {_effective_as_of(db, as_of)}"
+        f" CROSS JOIN involved b ON b.transition = t.pk AND b.side = '{far}'"
+    )
+    edges: dict[int, list[int]] = {pk: [] for pk in pks}
+    for here, there in db.execute(
+        f"WITH RECURSIVE line(here, there) AS (SELECT a.fact, b.fact FROM json_each(?) {step.format('value')}"
+        f" UNION SELECT a.fact, b.fact FROM line {step.format('line.there')}) SELECT * FROM line ORDER BY here, there",
+        (json.dumps(list(edges)),),
+    ):
+        edges.setdefault(here, []).append(there)
+        edges.setdefault(there, [])
     return edges
 
 
 def reachable(edges: dict[int, list[int]], start: int) -> list[int]:
     """Everything that can be reached from a fact along the edges, itself left out, nearest first."""
     seen: dict[int, None] = {}
-    queue = list(edges.get(start, ()))
+    queue = deque(edges.get(start, ()))
     while queue:
-        fact = queue.pop(0)
+        fact = queue.popleft()
         if fact not in seen and fact != start:
             seen[fact] = None
             queue += edges.get(fact, ())
@@ -225,3 +219,28 @@ def heads(edges: dict[int, list[int]], start: int) -> list[int]:
     if not edges.get(start):
         return [start]
     return [fact for fact in reachable(edges, start) if not edges.get(fact)]
+
+
+def heads_of_each(edges: dict[int, list[int]], starts: Iterable[int]) -> dict[int, list[int]]:
+    """The live ends of the chains of many facts, each edge followed once."""
+    found: dict[int, list[int]] = {}
+    begun: set[int] = set()
+    for start in starts:
+        waiting = [start]
+        while waiting:
+            fact = waiting[-1]
+            if fact not in begun:
+                begun.add(fact)
+                waiting += [new for new in edges.get(fact, ()) if new not in begun]
+                continue
+            waiting.pop()
+            if fact not in found:
+                # What is not found yet can only be a circle, which only a hand in the file can make.
+                below = [found.get(new, []) for new in edges.get(fact, ())]
+                if not below:
+                    found[fact] = [fact]
+                elif len(below) == 1:
+                    found[fact] = below[0]
+                else:
+                    found[fact] = list(dict.fromkeys(head for many in below for head in many))
+    return found

@@ -65,11 +65,8 @@ def by_key(
     db: sqlite3.Connection, scopes: Sequence[str], key: str, now: int, as_of: int | None, valid_at: int | None
 ) -> Fact | None:
     """The fact that holds a key: where a conflict left several, the one with the best standing, then the latest."""
-    rows = facts.under_key(db, scopes, key)
-    if as_of is None and valid_at is None:
-        rows = {pk: row for pk, row in rows.items() if row.state < State.SUPERSEDED}
-    else:
-        rows = {pk: row for pk, row in rows.items() if as_of is None or row.recorded_at <= as_of}
+    rows = facts.under_key(db, scopes, key, ever=as_of is not None or valid_at is not None)
+    rows = {pk: row for pk, row in rows.items() if as_of is None or row.recorded_at <= as_of}
     standings = standing_of(db, rows, as_of)
     if valid_at is None:
         rows = {pk: row for pk, row in rows.items() if current(_status(standings[pk], now))}

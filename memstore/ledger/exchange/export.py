@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -82,8 +82,9 @@ def _facts(
     while part := [row[0] for row in islice(found, _BATCH)]:
         pointers = _pointers(db, "p.fact", part, "p.since IS NULL")
         premises = _premises(db, part)
+        replaced_by = {} if valid_at is None else transitions.successors(db, part, until)
         for pk, row in facts.rows(db, part).items():
-            if valid_at is not None and not _true_at(db, row, valid_at, until):
+            if valid_at is not None and not _true_at(db, row, replaced_by, valid_at):
                 continue
             yield (
                 pk,
@@ -109,9 +110,8 @@ def _facts(
             )
 
 
-def _true_at(db: sqlite3.Connection, row: facts.Row, moment: int, until: int) -> bool:
-    forwards = transitions.successors(db, [row.pk], until)
-    ends = [other.valid_from for other in facts.rows(db, forwards[row.pk]).values()]
+def _true_at(db: sqlite3.Connection, row: facts.Row, replaced_by: Mapping[int, Sequence[int]], moment: int) -> bool:
+    ends = [other.valid_from for other in facts.rows(db, replaced_by.get(row.pk, ())).values()]
     if row.valid_to is not None:
         ends.append(row.valid_to)
     return row.valid_from <= moment and all(moment < end for end in ends)
