@@ -9,7 +9,13 @@ BIN    := $(VENV)/bin
 reproduce: $(VENV)/.eval
 	$(BIN)/memeval reproduce --short --out runs
 
-.PHONY: eval reproduce test soak lint types tagger clean
+# The README's results: every memory over every task whose data is under DATA, peers included. Hours on two cores; the
+# same command goes on with a run that was interrupted. The tables: memeval report runs/results-*.jsonl --summary
+results: $(VENV)/.eval
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[vectors,anchors,evals,peers]'
+	$(BIN)/memeval run --suite results --data $(DATA) --out runs
+
+.PHONY: eval reproduce results test soak lint types tagger clean
 
 eval: $(VENV)/.eval
 	$(BIN)/memeval run --suite first-light --data data --out runs
@@ -39,7 +45,7 @@ clean:
 # A stamp file per set of extras: pip runs again only when pyproject.toml changes.
 $(VENV)/.eval: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[vectors,evals]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[vectors,anchors,evals]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml

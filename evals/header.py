@@ -28,7 +28,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 LATER_FIELDS = frozenset({"scope"})
-PACKAGES = ("memstore", "sqlite-utils", "chromadb", "onnxruntime", "tokenizers", "numpy", "scipy", "statsmodels")
+PACKAGES = (
+    "memstore",
+    "sqlite-utils",
+    "chromadb",
+    "onnxruntime",
+    "tokenizers",
+    "tree-sitter",  # without it memstore ties no fact to a file of code
+    "numpy",
+    "scipy",
+    "statsmodels",
+)
 
 
 def header(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:

@@ -9,19 +9,22 @@
 
 An entry runs on the data that ships unless it says `data: full`; then it needs a directory of the full sets. Figures
 are deterministic, so tolerances are small: they are room for another platform's floating point and model runtime.
+
+An entry with a `table` and a `metric` is a column of a table of that name in the README: one figure for every memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evals.log import RunLog
 from evals.model import EvalError
-from evals.report.tables import flat
+from evals.suites import ABLATED
+from evals.summary import is_share
 
+Row = Mapping[str, Any]
 FILE = Path(__file__).with_name("reproduction.yaml")
 PREFACE = """\
 # Command → expected figure ± tolerance. `memeval reproduce` checks all of it, `--short` what is marked so, and
@@ -47,12 +50,19 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One command and what should come of it."""
+    """One command and what should come of it; with `table` and `metric` it is a column of the README."""
 
     command: str
     figures: tuple[Figure, ...]
     short: bool = False
     full: bool = False
+    table: str | None = None
+    metric: str | None = None
+
+    @property
+    def task(self) -> str:
+        """What it runs, by the first word after `run`."""
+        return self.command.split()[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +95,27 @@ def read(path: Path = FILE) -> list[Entry]:
         ) from None
 
 
-def check(entry: Entry, perform: Callable[[str], RunLog]) -> tuple[RunLog, list[Outcome]]:
-    """Carry an entry out and hold every figure against what was measured."""
-    run = perform(entry.command)
-    means = {(row["task"], row["arm"], row["metric"]): row["mean"] for row in flat(run)}
-    return run, [Outcome(entry.command, f, means.get((f.task, f.arm, f.metric))) for f in entry.figures]
+def check(entry: Entry, rows: Sequence[Row]) -> list[Outcome]:
+    """Every figure of an entry against the rows of a run (`evals.report.tables.flat`)."""
+    means = {(row["task"], row["arm"], row["metric"]): row["mean"] for row in rows}
+    return [Outcome(entry.command, f, means.get((f.task, f.arm, f.metric))) for f in entry.figures]
 
 
-def updated(entry: Entry, outcomes: Sequence[Outcome]) -> Entry:
-    """The entry with what was measured as what is expected."""
-    figures = [replace(o.figure, value=None if o.measured is None else round(o.measured, 4)) for o in outcomes]
-    return replace(entry, figures=tuple(figures))
+def updated(entry: Entry, rows: Sequence[Row]) -> Entry:
+    """The entry with what was measured as what is expected; a column of the README takes every memory."""
+    if entry.metric:
+        column = [row for row in rows if (row["task"], row["metric"]) == (entry.task, entry.metric)]
+        figures = [Figure(entry.task, row["arm"], entry.metric, row["mean"], _room(entry.metric)) for row in column]
+        figures = [f for f in figures if f.value is not None and f.arm not in ABLATED]
+    else:
+        figures = [replace(o.figure, value=o.measured) for o in check(entry, rows)]
+    rounded = [replace(f, value=None if f.value is None else round(f.value, 4)) for f in figures]
+    return replace(entry, figures=tuple(rounded))
+
+
+def _room(metric: str) -> float:
+    """Shares may stray by two points, amounts (tokens) by five."""
+    return 0.02 if is_share(metric) else 5.0
 
 
 def write(entries: Sequence[Entry], path: Path = FILE) -> None:
@@ -105,7 +125,8 @@ def write(entries: Sequence[Entry], path: Path = FILE) -> None:
         lines.append(f"- command: {entry.command}\n")
         lines += ["  short: true\n"] if entry.short else []
         lines += ["  data: full\n"] if entry.full else []
-        lines.append("  expect:\n")
+        lines += [f"  table: {entry.table}\n  metric: {entry.metric}\n"] if entry.table else []
+        lines.append("  expect:\n" if entry.figures else "  expect: []\n")
         for f in entry.figures:
             value = "null" if f.value is None else f"{f.value:.4f}"
             of = f"task: {f.task}, arm: {f.arm}, metric: {f.metric}"
@@ -122,4 +143,7 @@ def _entry(raw: dict[str, Any]) -> Entry:
         )
         for f in raw["expect"]
     ]
-    return Entry(raw["command"], tuple(figures), bool(raw.get("short")), raw.get("data") == "full")
+    table, metric = raw.get("table"), raw.get("metric")
+    if (table is None) != (metric is None):
+        raise ValueError("a column needs both a table and a metric")
+    return Entry(raw["command"], tuple(figures), bool(raw.get("short")), raw.get("data") == "full", table, metric)

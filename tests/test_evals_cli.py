@@ -252,7 +252,24 @@ class TestReproducing:
                 assert figure.task in TASKS
                 assert figure.arm in ARMS
                 assert f" {figure.task}" in entry.command
-                assert figure.arm in entry.command
+                assert entry.table or figure.arm in entry.command
+
+    def test_a_column_takes_every_memory_of_a_log_and_is_held_to_it_without_running(self, ran: Path) -> None:
+        (ran / "column.yaml").write_text("""\
+- command: run url_shortener --suite results
+  table: Costs
+  metric: tokens/injected
+  expect: []
+""")
+        (log,) = ran.glob("runs/*.jsonl")
+        against = ("--against", str(log))
+        assert memeval("reproduce", "column.yaml", "--update", *against, cwd=ran).returncode == 0
+        (entry,) = reproduction.read(ran / "column.yaml")
+        assert [f.arm for f in entry.figures] == ["bm25", "recency", "markdown_curated"]
+        assert memeval("reproduce", "column.yaml", *against, cwd=ran).returncode == 0
+        wrong = (ran / "column.yaml").read_text().replace("markdown_curated, metric: tokens/injected, value: 2", "X")
+        (ran / "column.yaml").write_text(wrong.replace("X", "markdown_curated, metric: tokens/injected, value: 3"))
+        assert memeval("reproduce", "column.yaml", *against, cwd=ran).returncode == 3
 
 
 class TestCalibrating:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evals import log
+from evals import log, reproduction
 from evals import publish as publishing
 from evals.arms import ARMS
 from evals.commands import options
@@ -63,7 +63,7 @@ def show(path: Path | None, out: Path, task: str, arm: str, probe: str, every: b
 @click.argument("paths", metavar="[LOG]...", nargs=-1, type=click.Path(path_type=Path))
 @options.OUT
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown instead.")
-@click.option("--summary", is_flag=True, help="As Markdown, headed by one table of all tasks: the README's results.")
+@click.option("--summary", is_flag=True, help="As Markdown, what the reproduction file names: the README's results.")
 @click.option("--publish", type=click.Path(path_type=Path), help="Write the log there instead (.jsonl or .jsonl.gz).")
 @click.option("--without-words", is_flag=True, help="With --publish: leave out what the licence of a task keeps in.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the page.")
@@ -81,7 +81,7 @@ def report(
     if publish:
         click.echo(publishing.publish(run, publish, words=not without_words).path)
     elif as_markdown or summary:
-        click.echo(readme.render(run) if summary else markdown.render(run), nl=False)
+        click.echo(readme.render(run, reproduction.read()) if summary else markdown.render(run), nl=False)
     else:
         click.echo(page.write(run, output or run.path.with_suffix(".html")))
 

@@ -76,6 +76,7 @@ def run(
     \b
     memeval run url_shortener --arm markdown_curated --arm flat_cache --arm memstore
     memeval run beam --data DIR --arm bm25 --arm memstore --limit 3
+    memeval run rfcs --suite results --data DIR       one task of a suite, as the suite runs it
     """
     requirements = [_requirement(text) for text in require]
     plan, name = _plan(tasks, suite, arms, options.data(data), limit, epochs, seed)
@@ -115,8 +116,8 @@ def _plan(
     epochs: int,
     seed: int,
 ) -> tuple[Plan, str]:
-    if bool(names) == bool(suite_name):
-        raise click.UsageError(f"name tasks ({', '.join(TASKS)}) or one --suite ({', '.join(SUITES)})")
+    if not (names or suite_name):
+        raise click.UsageError(f"name tasks ({', '.join(TASKS)}) or a --suite ({', '.join(SUITES)})")
     if suite_name and suite_name not in SUITES:
         raise click.UsageError(f"no suite {suite_name!r}: choose from {', '.join(SUITES)}")
     for name in names:
@@ -126,11 +127,12 @@ def _plan(
         if name not in ARMS:
             raise click.UsageError(f"no arm {name!r}: choose from {', '.join(ARMS)}")
     suite = SUITES[suite_name] if suite_name else None
-    asked = arm_names or (suite.arms if suite else SUITES["first-light"].arms)
-    found = [_capped(TASKS[n], suite.limits.get(n)) for n in suite.tasks] if suite else [TASKS[n] for n in names]
-    tasks = tuple(_present(found, data) if suite else found)
+    asked = arm_names or (suite or SUITES["first-light"]).arms
+    limits = suite.limits if suite else {}
+    found = [_capped(TASKS[name], limits.get(name)) for name in names or (suite.tasks if suite else ())]
+    tasks = tuple(found if names else _present(found, data))
     plan = Plan(tasks, tuple(_installed(list(dict.fromkeys(asked)))), data, limit, epochs, seed)
-    return plan, suite_name or "-".join(names[:3])
+    return plan, "-".join([*([suite_name] if suite_name else []), *names[:3]])
 
 
 def _capped(task: Task, most: int | None) -> Task:

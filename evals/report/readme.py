@@ -1,57 +1,88 @@
-"""The results section of a README, made from the logs that ship: one table over all tasks, then every task's own.
+"""The results section of a README: small tables with a memory in each row, and where another memory beats memstore.
 
-A row is a headline metric, a column a memory; the best memory of a row is in bold (bounds and controls do not compete).
-Below it stands, in words, where another memory came out ahead of memstore, and whether that can be told from chance:
-paired by question, clustered by conversation, corrected by Holm over everything that is compared there.
+The columns are the entries of the reproduction file that name a table; the figures are its figures. Bold is the best
+memory of a column (bounds and controls do not compete). Below them stands, in words, where another memory came out
+ahead of memstore in any headline metric of any task, and whether that can be told from chance: paired by question,
+clustered by conversation, corrected by Holm over everything that is compared there. It is read from the logs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from evals import stats
 from evals.log import RunLog, SampleRecord
-from evals.report.markdown import render as tables
 from evals.report.tables import TaskTable, number, task_tables
+from evals.reproduction import Entry
 from evals.stats import Comparison
-from evals.summary import values
+from evals.suites import ABLATED
+from evals.summary import is_share, values
 
 OURS = "memstore"
 NOT_A_MEMORY = frozenset({"no_memory", "full_context", "recency", "oracle", "markdown_oracle", "markdown_curated"})
 ALPHA = 0.05
 
 
-def render(run: RunLog) -> str:
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of one task: the mean of each memory, which way is better, and over how many questions at most."""
+
+    table: str
+    task: str
+    metric: str
+    means: Mapping[str, float]
+    lower: bool
+    n: int
+
+    @property
+    def head(self) -> str:
+        measure = self.metric.rpartition("/")[2].replace("_", " ")
+        return f"{self.task.replace('_', ' ')}<br>{measure}{' ↓' if self.lower else ''}<br>n {self.n:,}"
+
+    def cell(self, arm: str) -> str:
+        if arm not in self.means:
+            return "–"
+        best = (min if self.lower else max)((m for a, m in self.means.items() if _competes(a)), default=None)
+        shown = number(self.means[arm], self.metric)
+        return f"**{shown}**" if _competes(arm) and self.means[arm] == best else shown
+
+
+def render(run: RunLog, entries: Sequence[Entry]) -> str:
     """The whole section. Every number in it is in the logs; nothing is rounded twice."""
-    found = task_tables(run)
-    parts = [
-        _table(found, run),
-        _behind(found, run),
-        "<details><summary>Every headline metric, with n, 95 % intervals, what could not be scored, tokens and latency"
-        "</summary>",
-        tables(run),
-        "</details>",
-    ]
+    columns = [_column(entry, run) for entry in entries if entry.table and entry.figures]
+    names = dict.fromkeys(column.table for column in columns)
+    parts = [*(_table(name, columns, run.header["arms"]) for name in names), _behind(task_tables(run), run)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _table(found: Sequence[TaskTable], run: RunLog) -> str:
-    ran = {line.arm for table in found for line in table.lines}
-    arms = [arm for arm in run.header["arms"] if arm in ran and not _is_ablation(arm)]
+def _column(entry: Entry, run: RunLog) -> Column:
+    assert entry.table
+    assert entry.metric
+    scored: Counter[str] = Counter()
+    for sample in run.samples:
+        if sample.task == entry.task:
+            scored[sample.arm] += len(values([sample], entry.metric))
+    task = run.header["tasks"].get(entry.task, {})
+    lower = entry.metric in task.get("lower_is_better", ()) or not is_share(entry.metric)
+    means = {f.arm: f.value for f in entry.figures if f.value is not None}
+    return Column(entry.table, entry.task, entry.metric, means, lower, max(scored.values(), default=0))
+
+
+def _table(name: str, columns: Sequence[Column], arms: Iterable[str]) -> str:
+    """A row for each memory that any column has a figure for, in the order of the logs."""
+    columns = [column for column in columns if column.table == name]
+    shown = [a for a in arms if any(a in column.means for column in columns)]
     lines = [
-        "| task | metric | " + " | ".join(f"`{arm}`" for arm in arms) + " |",
-        "|---|---|" + "---:|" * len(arms),
+        f"**{name}**",
+        "",
+        "| memory | " + " | ".join(column.head for column in columns) + " |",
+        "|---|" + "---:|" * len(columns),
     ]
-    for table in found:
-        cells = {line.arm: line.cells for line in table.lines}
-        for place, column in enumerate(table.columns):
-            lower = column in table.lower_is_better
-            means = {a: row.estimate.mean for a in arms if (row := cells.get(a, {}).get(column))}
-            known = {a: m for a, m in means.items() if m is not None and a not in NOT_A_MEMORY}
-            best = (min if lower else max)(known.values(), default=None)
-            shown = [_bold(number(means.get(a), column), a in known and means[a] == best) for a in arms]
-            name = f"**{table.task}**" if place == 0 else ""
-            lines.append(f"| {name} | `{column}`{' ↓' if lower else ''} | " + " | ".join(shown) + " |")
+    for arm in shown:
+        name = f"**{arm}**" if arm == OURS else arm
+        lines.append(f"| {name} | " + " | ".join(column.cell(arm) for column in columns) + " |")
     return "\n".join(lines)
 
 
@@ -62,7 +93,7 @@ def _behind(found: Sequence[TaskTable], run: RunLog) -> str:
     for sample in run.samples:
         groups.setdefault((sample.task, sample.arm), []).append(sample)
     for table in found:
-        rivals = [line.arm for line in table.lines if line.arm not in NOT_A_MEMORY and not line.arm.startswith(OURS)]
+        rivals = [line.arm for line in table.lines if _competes(line.arm) and not line.arm.startswith(OURS)]
         for column in table.columns:
             ours = values(groups.get((table.task, OURS), ()), column)
             for arm in rivals:
@@ -99,9 +130,5 @@ def _ahead(
     return [f"{task} `{column}`: {', '.join(arms)}" for (task, column), arms in found.items()]
 
 
-def _is_ablation(arm: str) -> bool:
-    return arm.startswith(f"{OURS}_no_")
-
-
-def _bold(text: str, best: bool) -> str:
-    return f"**{text}**" if best and text != "–" else text
+def _competes(arm: str) -> bool:
+    return arm not in NOT_A_MEMORY and arm not in ABLATED
