@@ -13,6 +13,7 @@
     │   ├── ReadOnlyStore     the file or its directory cannot be written
     │   ├── StoreFull         no space left on the device
     │   ├── StoreBusy         another process held the write lock past the time limit
+    │   ├── UpkeepDue         to be brought up to date first, by a caller that would not wait for it
     │   └── UnreadableFile    a Markdown file is too long, not UTF-8, or refused by the system
     ├── ImportFailed          an export file has foreign or damaged lines
     └── MissingExtra          an optional part is not installed; names the pip line
@@ -74,6 +75,10 @@ class StoreFull(StoreError):
 
 class StoreBusy(StoreError):
     """Another process held the write lock for longer than the time limit; nothing was written."""
+
+
+class UpkeepDue(StoreError):
+    """The store has to be brought up to date first, and the caller would not wait for it; nothing was written."""
 
 
 class UnreadableFile(StoreError):

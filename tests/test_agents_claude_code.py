@@ -489,6 +489,25 @@ class TestInstalling:
         assert "+" in capsys.readouterr().out
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("where", "prefix", "expected"),
+        [
+            ("/usr/bin/memstore", "/usr", "memstore"),
+            ("/home/u/my env/bin/memstore", "/home/u/my env", "'/home/u/my env/bin/memstore'"),
+            ("/home/u/.local/bin/memstore", "/home/u/env", "memstore"),
+            (None, "/home/u/env", f"{sys.executable} -m memstore.cli"),
+        ],
+    )
+    def test_a_hook_finds_memstore_from_any_terminal(self, tmp_path, monkeypatch, where, prefix, expected):
+        monkeypatch.setattr("shutil.which", lambda name: where)
+        monkeypatch.setattr("sys.prefix", prefix)
+        monkeypatch.setattr("sys.base_prefix", "/usr")
+        self.apply(install.install, tmp_path)
+        hooks = json.loads((tmp_path / ".claude/settings.json").read_text())["hooks"]
+        assert {group["hooks"][0]["command"] for group in hooks["Stop"]} == {f"{expected} hook Stop"}
+        self.apply(install.uninstall, tmp_path)
+        assert not (tmp_path / ".claude/settings.json").exists()
+
     def test_for_a_user_it_goes_into_claude_codes_own_folder(self, tmp_path, monkeypatch):
         monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "config"))
         monkeypatch.setenv("HOME", str(tmp_path))

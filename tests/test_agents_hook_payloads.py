@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -119,6 +120,22 @@ class TestItFailsOpen:
         project.db.write_bytes(b"not a store" * 1000)
         assert project.hook("SessionStart") == {}
         assert re.fullmatch(r"\S+ SessionStart NotAStore: [^\n]+\n", project.log())
+
+    @pytest.mark.parametrize("left", ["PRAGMA user_version = 1", "DROP TABLE turns"])
+    def test_nobody_waits_while_an_older_store_is_brought_up_to_date_but_the_next_stop_does_it(self, project, left):
+        with project.store() as store:
+            store.remember("We use Redis.", modality="decision")
+        with sqlite3.connect(project.db) as db:
+            db.execute(left)
+        db.close()
+        before = project.db.read_bytes()
+        for event in ("SessionStart", "UserPromptSubmit", "FileChanged"):
+            assert project.hook(event, prompt="Redis?", file_path=str(project.root / "a.py")) == {}
+        assert project.db.read_bytes() == before
+        assert project.log().count("UpkeepDue") == 3
+        if left.startswith("DROP"):
+            project.hook("Stop")
+            assert "We use Redis." in project.context("UserPromptSubmit", prompt="What about Redis?")
 
     def test_without_a_store_nothing_is_said_or_made(self, tmp_path):
         out = io.StringIO()

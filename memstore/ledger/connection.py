@@ -120,6 +120,7 @@ class Ledger:
         busy_seconds: float = BUSY_SECONDS,
         create: bool = True,
         untouched: bool = False,
+        upkeep: bool = True,
     ) -> None:
         self.path = Path(path)
         self.clock = clock or system_clock
@@ -130,6 +131,7 @@ class Ledger:
         self.read_only = False
         #: Erases what copies outside the file hold of forgotten words; False while one is out of its hands.
         self.clear_copies: Callable[[sqlite3.Connection], bool] = lambda db: True
+        self.upkeep = upkeep  # whether opening it may take as long as bringing it up to date does
         self._untouched = untouched  # only to be copied: whatever its schema, no byte of the file is changed
         with _gate:
             _ledgers.add(self)
@@ -167,6 +169,10 @@ class Ledger:
         if version < SCHEMA_VERSION and not self._untouched:
             if self.read_only:
                 raise errors.ReadOnlyStore(f"{self.path} needs a migration and cannot be written")
+            if not self.upkeep:
+                raise errors.UpkeepDue(
+                    f"{self.path} is of an earlier version: run  memstore verify  to bring it up to date"
+                )
             self._migrate(connection)
 
     def _refuse_strange_files(self, connection: sqlite3.Connection) -> None:

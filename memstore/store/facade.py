@@ -59,6 +59,8 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
     chroma    an approximate index for hybrid recall in large stores: True keeps it in a folder beside the store,
               "http://host:port" on a Chroma server
     root      the directory of the files that facts are about: what a fact names there it is tied to
+    upkeep    opening may take as long as it takes to bring an older store up to date and to make missing indexes;
+              without it such a store raises UpkeepDue
     claude    may be asked, within its budget, by `capture`, `recall` and `review`; without it nothing is ever sent
 
     A call that returns has been written and synced; a call that raises has written nothing. Raises the errors of
@@ -79,10 +81,11 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         root: PathLike | None = None,
         claude: Claude | None = None,
         create: bool = True,
+        upkeep: bool = True,
     ) -> None:
         self.scope = naming.name(scope, "scope")
         self._meanings = Meanings(Path(path), encoder, chroma)
-        self.ledger = Ledger(path, clock=clock, create=create)
+        self.ledger = Ledger(path, clock=clock, create=create, upkeep=upkeep)
         self._meanings.begin(self.ledger)
         self.ledger.clear_copies = self._meanings.clear
         self.lifetimes = lifetimes or Lifetimes()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memstore.coherence import doubt
-from memstore.errors import CorruptStore, UsageError
+from memstore.errors import CorruptStore, UpkeepDue, UsageError
 from memstore.index import lexical
 from memstore.ledger import copies, events, facts
 from memstore.ledger.connection import Ledger, Transaction
@@ -94,9 +94,12 @@ def open_index(ledger: Ledger) -> None:
     with ledger.reading() as db:
         there = lexical.exists(db)
     if not there:
+        if not ledger.upkeep:
+            raise UpkeepDue(f"{ledger.path} has no full-text index: run  memstore verify  to make it")
         with ledger.writing() as tx:
             lexical.create(tx)
-    ledger.finish_erasures()
+    if ledger.upkeep:
+        ledger.finish_erasures()
 
 
 def verify(ledger: Ledger) -> list[Problem]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from memstore import settings
 from memstore.agents import views
-from memstore.agents.claude_code.payload import Payload
+from memstore.agents.claude_code.payload import UNHURRIED, Payload
 from memstore.agents.claude_code.session import Session, Spent
 from memstore.agents.claude_code.tool import TOOL_CHARACTERS, hold
 from memstore.errors import MemstoreError
@@ -44,7 +44,8 @@ def answer(event: str, payload: Payload, path: Path) -> Output:
         return None
     cwd = payload.directory("cwd")
     claude = _claude()
-    with MemoryStore(path, scope=scope(path, cwd), root=_root(path, cwd), claude=claude, create=False) as store:
+    named, root, upkeep = scope(path, cwd), _root(path, cwd), event in UNHURRIED
+    with MemoryStore(path, scope=named, root=root, claude=claude, create=False, upkeep=upkeep) as store:
         session = Session(path, payload.name("session_id", "claude-code"))
         _look_again(store, session)
         return handler(store, payload, session)

@@ -61,8 +61,15 @@ def uninstall(directory: Path, *, project: bool) -> list[Change]:
 
 
 def command() -> str:
-    """How a shim calls memstore: by name where that is on the path, else with this Python."""
-    return "memstore" if shutil.which("memstore") else f"{shlex.quote(sys.executable)} -m memstore.cli"
+    """How a shim calls memstore: by name where it is always on the path, in a virtual environment by its full path.
+
+    An agent may be started from another terminal, where that environment is not active.
+    """
+    found = shutil.which("memstore")
+    if found is None:
+        return f"{shlex.quote(sys.executable)} -m memstore.cli"
+    here_alone = sys.prefix != sys.base_prefix and Path(found).is_relative_to(sys.prefix)
+    return shlex.quote(found) if here_alone else "memstore"
 
 
 def _changes(

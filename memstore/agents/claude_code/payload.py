@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+UNHURRIED = frozenset({"Stop", "SubagentStop", "PreCompact", "SessionEnd"})
+"""The events that an agent gives time to: what was said is taken in, and an older store is brought up to date."""
+
 INPUT_BYTES = 16_000_000
 TRANSCRIPT_BYTES = 500_000_000
 NAME_CHARACTERS = 200

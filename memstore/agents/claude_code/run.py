@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from memstore import settings
-from memstore.agents.claude_code.payload import INPUT_BYTES, Payload
+from memstore.agents.claude_code.payload import INPUT_BYTES, UNHURRIED, Payload
 
 LOG_BYTES = 1_000_000
-SECONDS = {"Stop": 55.0, "SubagentStop": 55.0, "PreCompact": 55.0, "SessionEnd": 55.0}
+SECONDS_FOR_TAKING_IN = 55.0
 SECONDS_WHILE_AN_AGENT_WAITS = 5.0
 
 
 def run(event: str, stdin: BinaryIO, stdout: TextIO, *, db: str | None = None) -> None:
     """Do what the event asks for and write its output, if it has one. Never raises."""
-    limit = SECONDS.get(event, SECONDS_WHILE_AN_AGENT_WAITS)
-    if event in SECONDS:
+    limit = SECONDS_FOR_TAKING_IN if event in UNHURRIED else SECONDS_WHILE_AN_AGENT_WAITS
+    if event in UNHURRIED:
         gc.enable()  # it reads transcripts of any length
     watchdog = threading.Timer(limit, _give_up, (event, limit, db))
     watchdog.daemon = True
