@@ -13,11 +13,13 @@ import re
 import shutil
 import sqlite3
 import string
+import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 
+from evals.benchmarks.ledger import export_lines
 from memstore import MemoryStore, Status
 from memstore.errors import UsageError
 from memstore.ledger.forgetting import BLANK
@@ -228,6 +230,41 @@ class TestPending:
             undone()
         assert store.fact(fact.id) == fact
         assert store.verify() == []
+
+
+class TestBesideOthers:
+    """The file is rewritten while others want to write: they wait for it, within their bounds, and lose nothing."""
+
+    def test_writers_wait_while_something_is_forgotten_and_meet_no_error(self, tmp_path: Path, long: bool) -> None:
+        held = 100_000 if long else 1_500
+        (tmp_path / "export.jsonl").write_text("".join(f"{line}\n" for line in export_lines(held)))
+        folder = tmp_path / "store"
+        folder.mkdir()
+        store = MemoryStore(folder / "memory.db")
+        store.import_(tmp_path / "export.jsonl")
+        doomed = [store.remember(f"We chose qwertysecret{n}.", modality="decision") for n in range(3)]
+        writers = [workers.start("steadily", store.ledger.path, f"w{n}", tmp_path / "done") for n in range(2)]
+        while store.stats()["facts"] < held + 10:  # both have begun
+            time.sleep(0.05)
+        took = []
+        for fact in doomed:
+            begun = time.monotonic()
+            store.forget(fact)
+            took.append(time.monotonic() - begun)
+        (tmp_path / "done").touch()
+        told = [json.loads(writer.communicate()[0]) for writer in writers]
+        assert [writer.returncode for writer in writers] == [0, 0]
+        assert ["error" in one for one in told] == [False, False]
+        assert store.finish_forgetting() == []
+        assert traces(folder, [f"qwertysecret{n}" for n in range(3)]) == []
+        written = [fact for one in told for fact in one["facts"]]
+        assert {fact.id for fact in store.facts(newest=len(written))} == set(written)
+        assert store.verify() == []
+        print(
+            f"{held:,} facts, {len(written):,} written beside: 3 forgettings took"
+            f" {', '.join(f'{t:.1f}' for t in took)} s; the longest wait of a writer"
+            f" {max(one['longest'] for one in told):.1f} s"
+        )
 
 
 def unfinished(store: MemoryStore) -> list[str]:

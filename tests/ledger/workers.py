@@ -138,6 +138,18 @@ def hold(path: str) -> None:
         sys.stdin.read()
 
 
+def steadily(path: str, name: str, until: str) -> None:
+    """Write one fact after another until a file is there, then tell of all, and of the longest wait in seconds."""
+    longest = 0.0
+    facts = []
+    with MemoryStore(path) as store:
+        while not Path(until).exists():
+            begun = time.monotonic()
+            facts.append(store.remember(f"memo {name} {len(facts)}", modality="decision", session=name).id)
+            longest = max(longest, time.monotonic() - begun)
+    say(facts=facts, longest=longest)
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     """A child running one of the functions here."""
     return subprocess.Popen(
@@ -210,7 +222,8 @@ def lost(store: MemoryStore, lines: list[dict[str, Any]]) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        {"write": lambda p, s, c: write(p, int(s), int(c)), "hold": hold}[sys.argv[1]](*sys.argv[2:])
+        commands = {"write": lambda p, s, c: write(p, int(s), int(c)), "hold": hold, "steadily": steadily}
+        commands[sys.argv[1]](*sys.argv[2:])
     except Exception as error:
         say(error=f"{type(error).__name__}: {error}", at=datetime.now(UTC).isoformat())
         sys.exit(1)
