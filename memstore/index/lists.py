@@ -34,6 +34,7 @@ CREATE = (
     "CREATE VIRTUAL TABLE words_said USING fts5vocab('words', 'instance')",
 )
 TABLES = ("lists", "lists_state", "words_said")
+_PLACES = "first, places"  # of a row; those of one with a single place are left out
 _ADD = "INSERT INTO lists (word, first, turns, sessions, places) VALUES (?, ?, ?, ?, ?)"
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Statements that wait in the full-text table before they are gathered, and the share of the whole that may wait.
@@ -144,17 +145,17 @@ def _known(tx: Transaction, words: Sequence[str]) -> set[str]:
 
 def _insert(tx: Transaction, word: str, places: Sequence[int]) -> None:
     held = tx.execute(
-        "SELECT first, places FROM lists WHERE word = ?1 AND first >= coalesce((SELECT max(first) FROM lists"
+        f"SELECT {_PLACES} FROM lists WHERE word = ?1 AND first >= coalesce((SELECT max(first) FROM lists"
         " WHERE word = ?1 AND first <= ?2), 0) AND first <= ?3 ORDER BY first",
         (word, places[0] | _LAST, places[-1] | _LAST),
     ).fetchall()
-    firsts = [first for first, _ in held]
+    firsts = [row[0] for row in held]
     # What is said last mostly has its place after all others: then there is one row to go on with.
     parts: Iterable[tuple[int, Iterable[int]]] = [(0, places)]
     if len(held) > 1:
         parts = groupby(places, key=partial(_row_of, firsts))
     for index, new in parts:
-        old = _places(held[index][1]) if held else ()
+        old = _places(*held[index]) if held else ()
         if held:
             tx.execute("DELETE FROM lists WHERE word = ? AND first = ?", (word, firsts[index]))
         _write(tx, word, sorted({*old, *new}))
@@ -172,7 +173,7 @@ def _write(tx: Transaction, word: str, places: Sequence[int]) -> None:
 def _rows(word: str, places: Sequence[int]) -> Iterator[tuple[object, ...]]:
     """Rows of about the same length, none of which ends inside a turn."""
     if len(places) == 1:
-        yield word, places[0], 1, 1, _ONE_PLACE(places[0])
+        yield word, places[0], 1, 1, b""  # many words are said once: `first` says where
         return
     begin = 0
     for row in range(pieces := -(-len(places) // _ROW)):
@@ -194,12 +195,12 @@ def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
     for word, places in gone.items():
         for place in places:
             row = tx.execute(
-                "SELECT first, places FROM lists WHERE word = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+                f"SELECT {_PLACES} FROM lists WHERE word = ? AND first <= ? ORDER BY first DESC LIMIT 1",
                 (word, place),
             ).fetchone()
             if row is None:
                 continue
-            left = [other for other in _places(row[1]) if other != place]
+            left = [other for other in _places(*row) if other != place]
             tx.execute("DELETE FROM lists WHERE word = ? AND first = ?", (word, row[0]))
             _write(tx, word, left)
     renew(tx)
@@ -212,8 +213,8 @@ def every(db: sqlite3.Connection) -> set[int]:
 
 def said(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
     """(word, place) of everything that was gathered, in the order of the full-text table."""
-    rows = db.cursor().execute("SELECT word, places FROM lists WHERE word <> ? ORDER BY word, first", (_EVERY,))
-    return ((word, place) for word, places in rows for place in _places(places))
+    rows = db.cursor().execute(f"SELECT word, {_PLACES} FROM lists WHERE word <> ? ORDER BY word, first", (_EVERY,))
+    return ((word, place) for word, *row in rows for place in _places(*row))
 
 
 def listed(db: sqlite3.Connection, places: Iterable[int]) -> set[int]:
@@ -235,14 +236,13 @@ def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:
 
 def read(db: sqlite3.Connection, stem: str, engine: Engine = LISTS) -> Postings:
     """The places that hold a word, as far as they were gathered."""
-    rows = db.execute("SELECT turns, sessions, places FROM lists WHERE word = ? ORDER BY first", (stem,)).fetchall()
-    if not all(row[2] and len(row[2]) % 8 == 0 for row in rows):
-        raise sqlite3.DatabaseError("a posting list is damaged")
-    places = engine.unpack(b"".join([row[2] for row in rows]))
+    rows = db.execute(f"SELECT turns, sessions, {_PLACES} FROM lists WHERE word = ? ORDER BY first", (stem,)).fetchall()
+    packed = [_packed(first, places) for _, _, first, places in rows]
+    places = engine.unpack(b"".join(packed))
     turns, sessions = sum([row[0] for row in rows]), sum([row[1] for row in rows])
     end = 0
-    for row in rows[:-1]:  # a session may go on in the next row
-        end += len(row[2]) // 8
+    for part in packed[:-1]:  # a session may go on in the next row
+        end += len(part) // 8
         sessions -= int(places[end - 1]) >> SESSION_BITS == int(places[end]) >> SESSION_BITS
     return Postings(engine, places, turns, sessions)
 
@@ -256,7 +256,11 @@ def _counts(places: Iterable[int]) -> tuple[int, int]:
     return len(turns), len({turn >> TURN_BITS for turn in turns})
 
 
-def _places(blob: bytes) -> Sequence[int]:
-    if not blob or len(blob) % 8:
+def _packed(first: int, places: bytes) -> bytes:
+    if len(places) % 8:
         raise sqlite3.DatabaseError("a posting list is damaged")
-    return array("q", blob)
+    return places or _ONE_PLACE(first)
+
+
+def _places(first: int, places: bytes) -> Sequence[int]:
+    return array("q", _packed(first, places))
