@@ -41,6 +41,11 @@ def confine_mempalace(directory: Path) -> Callable[[], None]:
     return undo
 
 
+def one_core() -> dict[str, str]:
+    """The environment for a process whose arithmetic is to keep to one core."""
+    return os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
 def claude_mem_databases() -> Path | None:
     """The folder of claude-mem databases, one `SAMPLE.db` for each sample that it watched; None where none is named."""
     named = os.environ.get("MEMEVAL_CLAUDE_MEM")

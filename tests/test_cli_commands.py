@@ -237,7 +237,7 @@ class TestSaying:
         assert "Codes are base62." in cli("recall", "base58")
 
     def test_tagging_reads_lines_and_stores_nothing(self, cli):
-        lines = cli("tag", "-", "--nl", stdin=b"We could use Redis.\n\nShould we?\n").splitlines()
+        lines = cli("tag", stdin=b"We could use Redis.\n\nShould we?\n").splitlines()
         assert [json.loads(line)["text"] for line in lines] == ["We could use Redis.", "Should we?"]
         assert cli.json("stats")["facts"] == 0
 

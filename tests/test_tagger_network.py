@@ -68,7 +68,7 @@ class TestStance:
             ("If we drop the index, reads would slow down.", Modality.HYPOTHESIS),
             ("Why does the cache miss on every request?", Modality.QUESTION),
             ("I'm not sure how to mock the clock.", Modality.QUESTION),
-            ("The deploy finished at noon.", Modality.OBSERVATION),
+            ("The tests ran for ten minutes.", Modality.OBSERVATION),
         ],
     )
     def test_plain_cases(self, text: str, expected: Modality) -> None:
@@ -98,6 +98,7 @@ class TestStance:
             "We haven't decided on Postgres yet.",
             "We have not decided yet.",
             "They never agreed to use Postgres.",
+            "We leave it as an open question which of the two stores we choose.",
         ]
         assert Modality.DECISION not in {tag.modality for tag in TAGGER.tag(hedges)}
 
@@ -110,7 +111,7 @@ class TestQuality:
         said = [tag.modality for tag in TAGGER.tag([row["text"] for row in rows])]
         truth = [Modality(row["label"]) for row in rows]
         hedges = [s for s, t in zip(said, truth, strict=True) if t in WEAKER]
-        assert np.mean([s is t for s, t in zip(said, truth, strict=True)]) > 0.75
+        assert np.mean([s is t for s, t in zip(said, truth, strict=True)]) > 0.8
         assert hedges.count(Modality.DECISION) / len(hedges) < 0.06
 
     def test_no_measured_sentence_is_a_training_row(self) -> None:
@@ -132,7 +133,7 @@ class TestModelFile:
         assert found["version"] == TAGGER.version
         assert all(temperature > 0 for temperature in found["temperatures"])
         assert 0 < found["decision_threshold"] < 1
-        assert 0 <= found["doubtful"][0] < found["doubtful"][1] <= 1
+        assert -1 < found["doubtful"] < 1
 
     def test_some_sentences_are_looked_at_twice_and_most_are_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         texts = [json.loads(line)["text"] for line in (DATA / "modality" / "dev.jsonl").read_text().splitlines()]
@@ -146,6 +147,11 @@ class TestModelFile:
         monkeypatch.setattr(Network, "_second_look", counted)
         TAGGER.tag(texts)
         assert 0.05 < sum(again) / len(texts) < 0.5
+
+    def test_past_the_first_layers_few_positions_are_worked_on(self) -> None:
+        for picked in Network(MODEL).settings["picked"]:
+            assert picked[0] == 0
+            assert 0 < picked[-1] < picked[-2]
 
     def test_its_card_names_its_version_and_its_hash(self) -> None:
         card = MODEL.with_name("MODEL_CARD.md").read_text(encoding="utf-8")

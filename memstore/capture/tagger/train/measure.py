@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from memstore.capture.tagger.cue_tagger import MODALITIES, choose
+from memstore.capture.tagger.network import doubt
 from memstore.capture.tagger.train.sentences import Row
 from memstore.model import Modality
 
 DECISION = MODALITIES.index(Modality.DECISION)
 WEAKER = [MODALITIES.index(m) for m in (Modality.OPTION_CONSIDERED, Modality.HYPOTHESIS, Modality.QUESTION)]
 #: The most decisions that may be read into sentences that hold none.
-FALSE_DECISIONS = 0.02
-#: The share of sentences that is looked at twice, and the probability of a decision that is the most doubtful.
-SECOND_LOOKS = 0.1
-MOST_DOUBTFUL = 0.3
+FALSE_DECISIONS = 0.0225
+#: The share of sentences that is looked at twice.
+SECOND_LOOKS = 0.18
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -59,30 +59,27 @@ def summary(probabilities: np.ndarray, said: np.ndarray, rows: Sequence[Row]) ->
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The numbers fitted to the measuring set: a temperature for each look, between which probabilities of a decision
-    a second look is taken, and from which on a decision is said."""
+    """The numbers fitted to the measuring set: a temperature for each look, the doubt from which on a second look is
+    taken, and the probability from which on a decision is said."""
 
     temperatures: tuple[float, float]
-    doubtful: tuple[float, float]
+    doubtful: float
     decision_threshold: float
 
     @classmethod
     def fit(cls, looks: np.ndarray, rows: Sequence[Row]) -> Calibration:
         """From logits [looks, rows, classes]. `SECOND_LOOKS` of the sentences are looked at twice."""
         temperatures = (best_temperature(looks[0], rows), best_temperature(looks[1], rows))
-        distance = np.abs(softmax(looks[0] / temperatures[0])[:, DECISION] - MOST_DOUBTFUL)
-        width = float(np.quantile(distance, SECOND_LOOKS))
-        doubtful = (round(MOST_DOUBTFUL - width, 3), round(MOST_DOUBTFUL + width, 3))
+        doubts = doubt(softmax(looks[0] / temperatures[0]))
+        doubtful = round(float(np.quantile(doubts, 1 - SECOND_LOOKS)), 4)
         threshold = best_threshold(cls(temperatures, doubtful, 0.0).probabilities(looks), rows)
         return cls(temperatures, doubtful, threshold)
 
     def probabilities(self, looks: np.ndarray) -> np.ndarray:
-        """[rows, classes]: of the second look where the first leaves it in doubt whether it is a decision, else of the
-        first; as `Network` computes them."""
+        """[rows, classes]: of the second look where the first leaves too much in doubt, else of the first; as `Network`
+        computes them."""
         first, second = (softmax(look / t) for look, t in zip(looks, self.temperatures, strict=True))
-        low, high = self.doubtful
-        decision = first[:, DECISION, None]
-        return np.where((low < decision) & (decision < high), second, first)
+        return np.where(doubt(first)[:, None] > self.doubtful, second, first)
 
 
 def cross_fitted(looks: np.ndarray, rows: Sequence[Row], folds: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -109,12 +106,14 @@ def best_temperature(logits: np.ndarray, rows: Sequence[Row]) -> float:
 
 
 def best_threshold(probabilities: np.ndarray, rows: Sequence[Row]) -> float:
-    """The lowest decision threshold whose false decisions stay within `FALSE_DECISIONS`."""
-    for threshold in np.arange(0.1, 0.9, 0.01):
-        said = chosen(probabilities, float(threshold))
-        if figures(probabilities, said, rows)["false_decisions"] <= FALSE_DECISIONS:
-            return round(float(threshold), 2)
-    return 0.9
+    """Of the decision thresholds whose false decisions stay within `FALSE_DECISIONS`, that of the fewest false
+    demotions; of several, the highest."""
+    found = {}
+    for threshold in np.arange(0.05, 0.91, 0.01):
+        got = figures(probabilities, chosen(probabilities, float(threshold)), rows)
+        if got["false_decisions"] <= FALSE_DECISIONS:
+            found[round(float(threshold), 2)] = got["false_demotions"]
+    return max(found, key=lambda threshold: (-found[threshold], threshold), default=0.9)
 
 
 def report(probabilities: np.ndarray, said: np.ndarray, rows: Sequence[Row]) -> str:

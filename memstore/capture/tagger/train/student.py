@@ -1,8 +1,9 @@
-"""The network that looks first: two small transformer layers and one attentive look, beside the cues.
+"""The network that looks first: a small transformer that goes on with few positions, beside the cues.
 
-It starts from the teacher's own weights, cut down: some of its word pieces, three of its layers, the
-strongest heads and inner units of each. The third layer only looks *from* the first position, so it costs
-next to nothing. Cues enter the last sum directly: what a pattern knows for certain (a negated verb, whose
+It starts from the teacher's own weights, cut down: some of its word pieces, three of its layers, the strongest
+heads and inner units of each. Two things make it cheap: after the first layer only the `picked` positions go on, those
+that the others paid most attention to (what a sentence does hangs on few of its words), and the last layer looks from
+the first position only. Cues enter the last sum directly: what a pattern knows for certain (a negated verb, whose
 words they are) need not be learnt again from few sentences.
 """
 
@@ -24,6 +25,7 @@ class Shape:
     """How much of the teacher is kept. `layers` are the teacher's; the last of them only looks from position 0."""
 
     layers: tuple[int, ...] = (0, 2, 5)
+    picked: int = 12
     heads: int = 8
     inner: int = 512
     positions: int = 64
@@ -39,21 +41,20 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
 
-    def forward(self, h: Tensor, bias: Tensor, queries: int | None = None) -> Tensor:
-        """`queries` limits the output to the first positions; all of them when None."""
+    def forward(self, own: Tensor, h: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """What becomes of `own` [batch, queries, hidden] looking at `h`; attention [batch, heads, queries, keys]."""
         batch = h.shape[0]
-        own = h if queries is None else h[:, :queries]
         dropout = 0.1 if self.training else 0.0
 
         def split(x: Tensor) -> Tensor:
             return x.view(batch, -1, self.heads, 32).transpose(1, 2)
 
-        mixed = functional.scaled_dot_product_attention(
-            split(self.query(own)), split(self.key(h)), split(self.value(h)), attn_mask=bias, dropout_p=dropout
-        )
+        scores = split(self.query(own)) @ split(self.key(h)).transpose(-1, -2) / math.sqrt(32) + bias
+        attention = scores.softmax(-1)
+        mixed = functional.dropout(attention, dropout) @ split(self.value(h))
         mixed = self.attended(mixed.transpose(1, 2).reshape(batch, own.shape[1], -1))
         own = self.norm_attended(own + functional.dropout(mixed, dropout))
-        return self.norm(own + functional.dropout(self.down(functional.relu(self.up(own))), dropout))
+        return self.norm(own + functional.dropout(self.down(functional.relu(self.up(own))), dropout)), attention
 
     def take(self, layer: Layer) -> None:
         """Start from the teacher layer's strongest heads and inner units."""
@@ -78,11 +79,12 @@ class Block(nn.Module):
 
 
 class Student(nn.Module):
-    """(ids, mask, cue indices, offsets of each row's cues) → logits [batch, CLASSES]."""
+    """(ids, mask, cue indices) → logits [batch, CLASSES]."""
 
     def __init__(self, teacher: Encoder, pieces: Sequence[int], shape: Shape, cues: int) -> None:
         super().__init__()
         hidden = teacher.words.embedding_dim
+        self.picked = shape.picked
         self.words = nn.Embedding(len(pieces), hidden, sparse=True)
         self.positions = nn.Embedding(shape.positions, hidden)
         self.norm = nn.LayerNorm(hidden, eps=1e-12)
@@ -100,10 +102,16 @@ class Student(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor, cues: Tensor) -> Tensor:
         h = self.norm(self.words(ids) + self.positions(torch.arange(ids.shape[1])))
         bias = torch.zeros(mask.shape).masked_fill(mask == 0, -1e9)[:, None, None, :]
-        for block in self.blocks[:-1]:
-            h = block(h, bias)
-        look = self.blocks[-1](h, bias, queries=1)[:, 0]
-        weight = mask.unsqueeze(-1).float()
-        mean = (h * weight).sum(1) / weight.sum(1)
+        h, attention = self.blocks[0](h, h, bias)
+        received = (attention.detach() * mask[:, None, :, None]).sum((1, 2)).masked_fill(mask == 0, -1.0)
+        received[:, 0] = torch.inf  # the first position always stays, and stays first
+        best = received.topk(min(self.picked, ids.shape[1]), dim=1).indices
+        picked = h.gather(1, best[:, :, None].expand(-1, -1, h.shape[2]))
+        inside = mask.gather(1, best)
+        own, _ = self.blocks[1](picked, h, bias)
+        bias = torch.zeros(inside.shape).masked_fill(inside == 0, -1e9)[:, None, None, :]
+        look = self.blocks[-1](own[:, :1], own, bias)[0][:, 0]
+        weight = inside.unsqueeze(-1).float()
+        mean = (own * weight).sum(1) / weight.sum(1)
         both = functional.dropout(torch.cat([look, mean], -1), 0.1, self.training)
         return self.out(both) + self.cues(cues)
