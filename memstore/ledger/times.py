@@ -16,9 +16,10 @@ def to_micros(moment: datetime, name: str = "time") -> int:
     """Microseconds since 1970 UTC. Raises UsageError for a naive datetime: guessing a zone would invent data."""
     if not isinstance(moment, datetime):
         raise UsageError(f"{name} must be a datetime, not {type(moment).__name__}")
-    if moment.tzinfo is None or moment.utcoffset() is None:
-        raise UsageError(f"{name} has no time zone ({moment.isoformat()}): pass an aware datetime")
-    micros = (moment - EPOCH) // MICROSECOND
+    try:
+        micros = (moment - EPOCH) // MICROSECOND
+    except TypeError:
+        raise UsageError(f"{name} has no time zone ({moment.isoformat()}): pass an aware datetime") from None
     if not FIRST <= micros <= LAST:
         raise UsageError(f"{name} is not in the years 1 to 9999, as UTC: {moment}")
     return micros

@@ -35,7 +35,7 @@ class Index(Protocol):
 
 
 Value = TypeVar("Value")
-Numbered = tuple[int, tuple[Any, ...]]
+Values = Sequence[tuple[Any, ...]]
 
 
 @dataclass(slots=True)
@@ -71,9 +71,9 @@ def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index, root: str |
         if problems and not skip:
             raise ImportFailed(_telling(problems) + "; nothing was imported")
         run = _Import(skip, problems, root, anywhere)
-        for type_, batch in spool.batches():
+        for type_, numbers, values in spool.batches():
             with ledger.writing() as tx:
-                _WRITERS[type_](tx, run, batch, index)
+                _WRITERS[type_](tx, run, numbers, values, index)
     with ledger.writing() as tx:
         _record_clashes(tx, run)
         index(tx, [])
@@ -111,10 +111,10 @@ def _next_pk(tx: Transaction, table: str) -> int:
     return int(tx.execute(f"SELECT coalesce(max(pk), 0) + 1 FROM {table}").fetchone()[0])
 
 
-def _write_events(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
-    lines = [(number, EventLine._make(values)) for number, values in batch]
-    there = _keys(tx, "events", (line.id for _, line in lines))
-    new = [(number, line) for number, line in lines if line.id not in there]
+def _write_events(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
+    lines = list(map(EventLine._make, values))
+    there = _keys(tx, "events", [line.id for line in lines])
+    new = [(number, line) for number, line in zip(numbers, lines, strict=True) if line.id not in there]
     run.present += len(lines) - len(new)
     sessions = _sessions(tx, (line for _, line in new))
     first = pk = _next_pk(tx, "events")
@@ -207,18 +207,18 @@ def _same_words(tx: Transaction, event: int, line: EventLine) -> str:
     return there.id
 
 
-def _write_facts(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
-    lines = [(number, FactLine._make(values)) for number, values in batch]
-    known = _keys(tx, "facts", [id_ for _, line in lines for id_ in (line.id, *line.premises)])
-    sources = _Sources(tx, run, (pointer[0] for _, line in lines for pointer in line.provenance))
-    scopes = {name: events.scope_pk(tx, name) for name in {line.scope for _, line in lines}}
+def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
+    lines = list(map(FactLine._make, values))
+    known = _keys(tx, "facts", [id_ for line in lines for id_ in (line.id, *line.premises)])
+    sources = _Sources(tx, run, (pointer[0] for line in lines for pointer in line.provenance))
+    scopes = {name: events.scope_pk(tx, name) for name in {line.scope for line in lines}}
     pk = _next_pk(tx, "facts")
     rows: list[tuple[object, ...]] = []
     pointers: list[tuple[object, ...]] = []
     premises: list[tuple[int, int]] = []
     indexed: list[tuple[int, str, int]] = []
     keyed: dict[int, list[str]] = {}
-    for number, line in lines:
+    for number, line in zip(numbers, lines, strict=True):
         if line.id in known:
             run.present += 1
             continue
@@ -316,9 +316,8 @@ def _note_crowded(tx: Transaction, run: _Import, keyed: Mapping[int, Sequence[st
             }
 
 
-def _write_transitions(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
-    for number, values in batch:
-        line = TransitionLine._make(values)
+def _write_transitions(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
+    for number, line in zip(numbers, map(TransitionLine._make, values), strict=True):
         if _keys(tx, "transitions", [line.id]):
             run.present += 1
             continue
@@ -371,10 +370,10 @@ def _transition(tx: Transaction, id_: str | None) -> int | None:
     return found[id_]
 
 
-def _write_anchors(tx: Transaction, run: _Import, batch: Sequence[Numbered], index: Index) -> None:
-    known = _keys(tx, "facts", [values[0] for _, values in batch])
-    for number, values in batch:
-        line = AnchorLine._make(values)
+def _write_anchors(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
+    lines = list(map(AnchorLine._make, values))
+    known = _keys(tx, "facts", [line.fact for line in lines])
+    for number, line in zip(numbers, lines, strict=True):
         try:
             if line.fact not in known:
                 raise Bad(f"there is no fact {line.fact}")

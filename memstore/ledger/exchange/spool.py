@@ -18,8 +18,8 @@ from typing import Any
 
 from memstore.errors import StoreFull
 
-#: Lines of one type, each with its number.
-Batch = tuple[str, list[tuple[int, tuple[Any, ...]]]]
+#: Lines of one type: that, their numbers, and their values.
+Batch = tuple[str, list[int], list[tuple[Any, ...]]]
 
 BATCH = 1000
 _IN_MEMORY = 1 << 24
@@ -35,7 +35,8 @@ class Spool:
             max_size=_IN_MEMORY, dir=str(folder)
         )
         self._type = ""
-        self._waiting: list[tuple[int, tuple[Any, ...]]] = []
+        self._numbers: list[int] = []
+        self._lines: list[tuple[Any, ...]] = []
 
     def __enter__(self) -> Spool:
         return self
@@ -44,10 +45,11 @@ class Spool:
         self._file.close()
 
     def add(self, number: int, type_: str, values: tuple[Any, ...]) -> None:
-        if type_ != self._type or len(self._waiting) >= BATCH:
+        if type_ != self._type or len(self._lines) >= BATCH:
             self._flush()
             self._type = type_
-        self._waiting.append((number, values))
+        self._numbers.append(number)
+        self._lines.append(values)
 
     def batches(self) -> Iterator[Batch]:
         """What was put aside, once."""
@@ -58,11 +60,11 @@ class Spool:
             yield marshal.loads(self._file.read(int.from_bytes(length, "big")))
 
     def _flush(self) -> None:
-        if self._waiting:
-            whole = marshal.dumps((self._type, self._waiting))
+        if self._lines:
+            whole = marshal.dumps((self._type, self._numbers, self._lines))
             with self._space():
                 self._file.write(len(whole).to_bytes(_LENGTH, "big") + whole)
-            self._waiting = []
+            self._numbers, self._lines = [], []
 
     @contextmanager
     def _space(self) -> Iterator[None]:
