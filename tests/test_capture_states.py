@@ -158,3 +158,36 @@ class TestExercises:
             talk = [turn(text, number) for number, text in enumerate(self.TALK)]
             talk[1], talk[3] = turn(self.TALK[1], 1, opener), turn(self.TALK[3], 3, closer)
             assert exercises(talk) == {}
+
+
+class TestDocuments:
+    @staticmethod
+    def between(old: str, new: str):
+        held = Statement("old", old, OBSERVATION, AT, "e1", document=True)
+        return proposals(Statement("new", new, OBSERVATION, AT + timedelta(days=90), "e2", document=True), [held])
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("ADR 12: Where sessions are kept", "ADR 45: Where sessions are kept"),
+            ("ADR 12: Format of the audit log 1.1", "ADR 45: Format of the audit log 2.0"),
+            ("ADR 12: Where sessions are kept", "This record supersedes ADR 12."),
+            ("The timeout of the queue is 30 seconds.", "The timeout of the queue is now 60 seconds."),
+            ("Sessions are kept in Redis.", "Sessions are kept in Postgres instead of Redis."),
+        ],
+    )
+    def test_a_title_used_again_a_number_named_or_plain_words_of_one_thing_may_replace_and_retire_nothing(self, old: str, new: str) -> None:
+        (found,) = self.between(old, new)
+        assert found.relation is Relation.REPLACES
+        assert not found.certain
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("The queue has a timeout of 30 seconds.", "Timeouts of 60 seconds are now usual."),
+            ("ADR 12: Statistics (November 1972)", "ADR 45: Statistics (November 1973)"),
+            ("ADR 12: Where sessions are kept", "This record builds on ADR 12."),
+        ],
+    )
+    def test_likeness_between_two_documents_tells_little(self, old: str, new: str) -> None:
+        assert [p for p in self.between(old, new) if p.relation in (Relation.REPLACES, Relation.CONTRADICTS)] == []

@@ -33,6 +33,12 @@ PREDECESSOR = re.compile(
       (?:the\s+|a\s+|an\s+|our\s+|my\s+)?{_OBJECT}{_STOP}""",
     re.VERBOSE | re.IGNORECASE,
 )
+# "This ADR supersedes ADR 12": the document whose place is taken, by its number.
+REPLACED_NUMBER = re.compile(
+    r"\b(?:supersed(?:es?|ing)|replac(?:es?|ing|ement\s+(?:for|of))|obsolet(?:es?|ing)|in\s+(?:place|lieu)\s+of|success(?:or|ion)\s+(?:to|of)|revis(?:es|ion\s+of)|(?:new|next|updated|second|third)\s+version\s+of)\b"
+    r"[^.;!?]{0,40}?\b(?P<kind>[^\W\d_][\w’'-]*?)[\s#-]+(?P<number>\d[\w.]*\b)",
+    re.IGNORECASE,
+)
 ALSO = re.compile(
     r"\b(?:also|in\s+addition|additionally|as\s+well|furthermore|on\s+top|plus|too|except|only\s+(?:for|when|if))\b",
     re.IGNORECASE,

@@ -41,6 +41,7 @@ _NOTICE = re.compile(
     re.IGNORECASE,
 )
 """What announces a statement is no part of its subject: "Update: the port is 80"."""
+_VERSION = re.compile(r"v?\d{1,3}|version|edition|revised|revision|bis")
 _WORDS = re.compile(r"\w+")
 _LABEL = re.compile(r"([^\W\d_][\w’'-]*)\s+(?:no\.?\s*|number\s+|#)?#?$", re.IGNORECASE)
 
@@ -152,3 +153,11 @@ def title(text: str) -> tuple[str, str, tuple[str, ...]] | None:
     if match is None or len(set(content(match["title"]))) < 2:
         return None
     return match["label"].casefold(), match["number"].casefold(), tuple(_WORDS.findall(match["title"].casefold()))
+
+
+def unversioned(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a title without the version it ends in: "Package metadata 1.2", "Hash functions, version 2"."""
+    kept = list(words)
+    while len(kept) > 2 and _VERSION.fullmatch(kept[-1]):
+        kept.pop()
+    return tuple(kept)

@@ -7,7 +7,8 @@ The candidates are given (the store finds them by their shared words); each is c
 - **a flipped polarity**: the same words, once negated;
 - **one part exchanged**: the same sentence but for one name;
 - **a state that excludes the other**: of one subject, "passed" … "failed"; or the time left until one thing, told anew;
-- **a title used again**: two numbered documents under one title ("ADR 12: …", "ADR 45: …"), which is never certain;
+- **a title used again**: two numbered documents under one title ("ADR 12: …", "ADR 45: …"; "Format 1.1", "Format 1.2"),
+  or one that names the number it replaces ("supersedes ADR 12"): never certain; between documents, little else counts;
 - **what was, in the words before**: in one turn, "the limit was 30. The actual limit is 60";
 - **another subject**: what is said of another name, number or identifier ("Locker 100", "Locker 101") is no certain update;
 - **the same again**: a confirmation, or with "also", an amendment.
@@ -31,7 +32,7 @@ from functools import lru_cache
 
 from memstore.capture import cues
 from memstore.capture.states import State, counts_down, identifiers, opposed, states, tells_state
-from memstore.capture.subjects import Subject, labels, subject, title
+from memstore.capture.subjects import Subject, labels, subject, title, unversioned
 from memstore.capture.values import Value, comparable, content, stem, values
 from memstore.model import Modality
 
@@ -109,14 +110,17 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
         last = max(editions, key=lambda old: old.said_at)
         why = f"the title of {last.text.partition(':')[0]!r} again"
         found.append(Proposal(last.id, Relation.REPLACES, CERTAIN - 0.01, (why,)))
+    found += _by_number(new, before)
     found += _corrected(new, [old for old in others if old.event and old.event == new.event])
     for old in before:
         if old in editions or _another(new, old):
             continue
         proposal = _compare(mine, _Reading.of(old, rarity), rarity)
         if proposal is not None and new.document and old.document and proposal.relation in _RETIRING:
-            # Each document speaks of its own matter: likeness between two of them retires nothing.
-            proposal = replace(proposal, confidence=min(proposal.confidence, CERTAIN - 0.01))
+            # Each document speaks of its own matter: short of what would be certain of one speaker, likeness tells nothing.
+            if not proposal.certain or mine.subject.words != subject(old.text).words:
+                continue
+            proposal = replace(proposal, confidence=CERTAIN - 0.01)
         if proposal is not None and proposal.confidence >= POSSIBLE:
             found.append(proposal)
     return sorted(found, key=lambda p: -p.confidence)
@@ -283,7 +287,23 @@ def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
         return []
     kind, number, words = mine
     titles = [(old, _title(old)) for old in held]
-    return [old for old, other in titles if other and (other[0], other[2]) == (kind, words) and other[1] != number]
+    bare = unversioned(words)
+    return [
+        old
+        for old, other in titles
+        if other and (other[0], unversioned(other[2])) == (kind, bare) and other[1] != number
+    ]
+
+
+def _by_number(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
+    """The documents that a document says, by their numbers, that it takes the place of: "this ADR supersedes ADR 12"."""
+    if not new.document or new.modality in _OPEN:
+        return
+    named = {(m["kind"].casefold(), m["number"].casefold()): m[0] for m in cues.REPLACED_NUMBER.finditer(new.text)}
+    for old in held if named else ():
+        head = _title(old)
+        if head is not None and head[:2] in named:
+            yield Proposal(old.id, Relation.REPLACES, CERTAIN - 0.01, (f"{named[head[:2]]!r} names it",))
 
 
 def _another(new: Statement, old: Statement) -> bool:
