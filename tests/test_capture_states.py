@@ -176,7 +176,9 @@ class TestDocuments:
             ("Sessions are kept in Redis.", "Sessions are kept in Postgres instead of Redis."),
         ],
     )
-    def test_a_title_used_again_a_number_named_or_plain_words_of_one_thing_may_replace_and_retire_nothing(self, old: str, new: str) -> None:
+    def test_a_title_used_again_a_number_named_or_plain_words_of_one_thing_may_replace_and_retire_nothing(
+        self, old: str, new: str
+    ) -> None:
         (found,) = self.between(old, new)
         assert found.relation is Relation.REPLACES
         assert not found.certain
