@@ -286,13 +286,9 @@ def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
     if mine is None:
         return []
     kind, number, words = mine
-    titles = [(old, _title(old)) for old in held]
-    bare = unversioned(words)
-    return [
-        old
-        for old, other in titles
-        if other and (other[0], unversioned(other[2])) == (kind, bare) and other[1] != number
-    ]
+    like = kind, unversioned(words)
+    titles = ((old, _title(old)) for old in held)
+    return [old for old, one in titles if one and one[1] != number and (one[0], unversioned(one[2])) == like]
 
 
 def _by_number(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
