@@ -32,7 +32,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one arm took on one task. Token means are per probe, except `compress` and `write`: per sample."""
+    """What one arm took on one task. Token means are per probe, except `compress` and `write`: per sample.
+
+    `round_trips` are extra turns of the model per probe: what has to be asked for takes one, what is injected none.
+    """
 
     task: str
     arm: str
@@ -43,6 +46,7 @@ class Usage:
     probes: int
     source_tokens: float | None
     tokens: Mapping[str, float]
+    round_trips: float | None
     recall_ms_p50: float | None
     recall_ms_p95: float | None
     ingest_s: float | None
@@ -139,11 +143,17 @@ def _usage(task: str, arm: str, group: Sequence[SampleRecord]) -> Usage:
         probes=len(probes),
         source_tokens=_mean([s.source_tokens for s in ran]),
         tokens={purpose: total / over[purpose] for purpose, total in sorted(sums.items()) if over[purpose]},
+        round_trips=_mean([float(_fetched(p)) for p in probes]),
         recall_ms_p50=_quantile(latency, 0.5),
         recall_ms_p95=_quantile(latency, 0.95),
         ingest_s=_mean([s.times["ingest_s"] for s in ran if "ingest_s" in s.times]),
         reasons=tuple(sorted({s.reason for s in group if s.reason})),
     )
+
+
+def _fetched(probe: ProbeRecord) -> bool:
+    """Whether something came back because it was asked for. By its tokens, which a log without words still holds."""
+    return probe.answer.ranked and bool(probe.scores.get("tokens/recalled") or probe.answer.recalled)
 
 
 def footer(samples: Sequence[SampleRecord]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ MADE_ELSEWHERE = {
     "claude_mem",
     "flat_cache_claude",
     "memstore_claude",
+    "memstore_select",
 }  # they need a file, a database or a model
 SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - MADE_ELSEWHERE)
 LOSSLESS = sorted({*SEARCHING, "full_context", "recency"} - {"flat_cache"})

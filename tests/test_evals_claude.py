@@ -251,6 +251,24 @@ class TestTheCompressor:
         arm.close()
 
 
+class TestSelecting:
+    def test_claude_picks_from_what_words_find_and_is_asked_for_nothing_else(self, api, tmp_path: Path) -> None:
+        served = api(lambda system, content: {"chosen": [1]})
+        arm = find("memstore_select")()
+        if arm.missing():
+            pytest.skip(str(arm.missing()))
+        said = ("We use Redis for links.", "The links expire in March.", "Lunch was good.")
+        turns = tuple(Turn(f"t{i}", "s", "user", text, NOW) for i, text in enumerate(said))
+        arm.open(tmp_path, Sample("s", "s", turns, ()))
+        arm.ingest(turns)
+        assert served.requests == []
+        (back,) = arm.recall(Query("what about the links?", NOW))
+        assert back.text in said[:2]
+        assert len(served.requests) == 1
+        assert {t.counter for t in arm.spent()} == {BILLED}
+        arm.close()
+
+
 def test_the_prompts_in_the_docs_are_the_prompts_that_are_sent() -> None:
     from evals.arms.flat_cache_claude import COMPRESS
 

@@ -277,6 +277,8 @@ class TestCalibrating:
         done = memeval("calibrate", "--json", cwd=ran)
         assert done.returncode == 0, done.stderr
         measured = {(r["instrument"], r["measure"]): r for r in json.loads(done.stdout)}
+        assert 0.93 <= measured["nominal 95 % intervals", "hold the truth, clustered"]["value"] <= 0.97
+        assert measured["nominal 95 % intervals", "hold the truth, naive"]["value"] < 0.85
         reader = measured["reader of bare strings", "κ"]
         assert reader["n"] == 200
         assert 0.4 < reader["value"] < 1

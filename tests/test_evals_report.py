@@ -66,6 +66,17 @@ def written(result: log.RunLog) -> Path:
     return page.write(result, result.path.with_suffix(".html"))
 
 
+def test_what_has_to_be_asked_for_takes_a_round_trip_and_what_is_in_the_prompt_none(result: log.RunLog) -> None:
+    trips = {row["arm"]: row["round_trips"] for row in flat(result)}
+    assert trips["bm25"] == 1.0
+    assert trips["full_context"] == trips["no_memory"] == 0.0
+
+
+def test_the_interval_that_forgets_conversations_stands_beside_the_one_that_does_not(result: log.RunLog) -> None:
+    rows = [row for row in flat(result) if row["metric"] == "fidelity/kept" and row["arm"] == "recency"]
+    assert [row["naive_low"] is not None for row in rows] == [True]
+
+
 class Tags(HTMLParser):
     """Every tag with its attributes."""
 

@@ -12,7 +12,7 @@ from evals.arms.flat_cache_claude import FlatCacheClaude
 from evals.arms.full_context import FullContext
 from evals.arms.grep import Grep
 from evals.arms.markdown import Markdown, MarkdownCurated
-from evals.arms.memstore import Memstore, MemstoreClaude, MemstoreHybrid
+from evals.arms.memstore import Memstore, MemstoreClaude, MemstoreHybrid, MemstoreSelect
 from evals.arms.memstore_markdown import MemstoreMarkdown
 from evals.arms.no_memory import NoMemory
 from evals.arms.oracle import MarkdownOracle, Oracle
@@ -40,6 +40,7 @@ ARMS: dict[str, type[BaseArm]] = {
         MemstoreHybrid,
         MemstoreMarkdown,
         MemstoreClaude,
+        MemstoreSelect,
         *ABLATIONS,
         Oracle,
         MarkdownOracle,

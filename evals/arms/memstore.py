@@ -210,7 +210,7 @@ class MemstoreClaude(Memstore):
             return str(error)
         return None
 
-    def asked(self) -> Claude:
+    def asked(self) -> Claude | None:
         return Claude(budget=Budget(calls_per_session=1_000, tokens=5_000_000))
 
     def spent(self) -> Sequence[Tokens]:
@@ -221,6 +221,22 @@ class MemstoreClaude(Memstore):
             for n, kind in ((u.input_tokens, "input"), (u.output_tokens, "output"))
         ]
         return tuple(Tokens(u.purpose, n, BILLED, u.model, kind) for u, n, kind in sides)
+
+
+class MemstoreSelect(MemstoreClaude):
+    """With Claude at recall only: what was said is read by rule and tagger, as in `memstore`."""
+
+    name = "memstore_select"
+    about = "memstore, select mode: Claude picks at most five of what words find; extraction by rule"
+    mode = "select"
+
+    def asked(self) -> None:
+        return None
+
+    def ingest(self, items: Sequence[Item]) -> int:
+        writes = super().ingest(items)
+        self.memory.claude = super().asked()
+        return writes
 
 
 class MemstoreHybrid(Memstore):

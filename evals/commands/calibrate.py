@@ -1,9 +1,11 @@
 """`memeval calibrate`: how far the instruments themselves are to be trusted, measured on labelled data.
 
-The reader of bare strings, against labelled sentences (κ, beside the base rate that makes κ necessary); the token
-counters, against each other on the same sentences; with a run, the confidence that arms state, against what turned out;
-and with `--claude` Claude itself, as a reader of the same sentences, and as a judge of answers whose verdict is known
-without one: a question's own gold answer is right, that of another question on the same chat is wrong, if on topic.
+The intervals, on simulated questions that share their conversation's fate: how often do they hold the truth, and how
+often would intervals that forget conversations? The reader of bare strings, against labelled sentences (κ, beside the
+base rate that makes κ necessary); the token counters, against each other on the same sentences; with a run, the
+confidence that arms state, against what turned out; and with `--claude` Claude itself, as a reader of the same
+sentences, and as a judge of answers whose verdict is known without one: a question's own gold answer is right, that of
+another question on the same chat is wrong, if on topic.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from evals.tasks import TASKS
 
 SENTENCES_A_CALL = 25
 JUDGEMENTS = 120
+SIMULATED, SEED = 2_000, 20260726
 
 
 @click.command()
@@ -40,7 +43,7 @@ JUDGEMENTS = 120
 def calibrate(path: Path | None, out: Path, data: Path | None, claude: bool, claude_model: str, emit: Emit) -> None:
     """Check the reader, the token counters and (with a LOG) the stated confidence against what is known."""
     labelled = [(str(row["text"]), str(row["label"])) for row in sentences(options.data(data))]
-    rows = [*_reader(labelled), *_counters([text for text, _ in labelled])]
+    rows = [*_intervals(), *_reader(labelled), *_counters([text for text, _ in labelled])]
     if path is not None or next(iter(options.runs(out)), None):
         rows += _confidence(path, out)
     if claude:
@@ -57,6 +60,12 @@ def calibrate(path: Path | None, out: Path, data: Path | None, claude: bool, cla
 
     emit.rows(rows, human)
     note("The labels are by two language models that agreed, not by people.")
+
+
+def _intervals() -> list[dict[str, Any]]:
+    found = stats.coverage(seed=SEED, runs=SIMULATED)
+    measures = zip(("hold the truth, clustered", "hold the truth, naive"), found, strict=True)
+    return [_row("nominal 95 % intervals", measure, share, SIMULATED) for measure, share in measures]
 
 
 def _reader(labelled: list[tuple[str, str]]) -> list[dict[str, Any]]:

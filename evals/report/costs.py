@@ -22,6 +22,7 @@ NARROWEST = 3  # an arm measured over a smaller range of sizes than this factor 
 QUERIES = 100
 CHURN = 0.2
 TURNS = 20
+CONVERSATION = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +99,8 @@ def crossings(curves: Mapping[str, Fitted]) -> list[Crossing]:
 def riding(tokens: float, turns: int = TURNS) -> float | None:
     """Dollars for text of one recollection that stays in the prompt for so many later turns."""
     return ride_along(round(tokens), turns)
+
+
+def asking(trips: float, conversation: int = CONVERSATION) -> float | None:
+    """Dollars for the round trips of one question: each reads the conversation so far again, from the cache."""
+    return prices().of(round(trips * conversation), READER_MODEL, "cache_read")

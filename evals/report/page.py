@@ -56,7 +56,7 @@ def render(run: RunLog) -> str:
         ),
         crossings=costs.crossings(curves)[:12],
         costs=costs,
-        riding=[(arm, _retrieved(tables, arm)) for arm in arms],
+        riding=[(arm, _retrieved(tables, arm), _round_trips(tables, arm)) for arm in arms],
         reliability=_reliability(run),
         style=(HERE / "style.css").read_text(),
         script=(HERE / "script.js").read_text(),
@@ -105,7 +105,8 @@ def _grid(table: TaskTable) -> dict[str, Any]:
 def _cell(e: Estimate | None, column: str, low: float, high: float) -> dict[str, Any]:
     if e is None or e.mean is None:
         return {"mean": "–", "interval": "", "whisker": "", "tip": "unscored"}
-    tip = f"n {e.n}, clusters {e.clusters}, {e.method}"
+    blunt = f"[{number(e.naive_low, column)}, {number(e.naive_high, column)}]"
+    tip = f"n {e.n}, clusters {e.clusters}, {e.method}; if questions were independent: {blunt}"
     return {
         "mean": number(e.mean, column),
         "interval": interval(e, column),
@@ -184,6 +185,12 @@ def _token_rows(tables: Sequence[TaskTable]) -> list[tuple[str, dict[str, float]
 def _retrieved(tables: Sequence[TaskTable], arm: str) -> float | None:
     used = [line.usage.tokens for t in tables for line in t.lines if line.arm == arm and line.usage.probes]
     return sum(u.get("retrieve", 0.0) + u.get("inject", 0.0) for u in used) / len(used) if used else None
+
+
+def _round_trips(tables: Sequence[TaskTable], arm: str) -> float | None:
+    used = [line.usage.round_trips for t in tables for line in t.lines if line.arm == arm]
+    known = [trips for trips in used if trips is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _reliability(run: RunLog) -> list[dict[str, Any]]:

@@ -130,6 +130,8 @@ def _flat(row: Row, used: Usage, counter: str) -> dict[str, Any]:
         "low": e.low,
         "high": e.high,
         "interval": e.method,
+        "naive_low": e.naive_low,
+        "naive_high": e.naive_high,
         "n": e.n,
         "clusters": e.clusters,
         "unscored": row.unscored,
@@ -138,6 +140,7 @@ def _flat(row: Row, used: Usage, counter: str) -> dict[str, Any]:
         "skipped": used.skipped,
         **{f"tokens_{purpose}": used.tokens.get(purpose) for purpose in PURPOSES},
         "counter": counter,
+        "round_trips": used.round_trips,
         "recall_ms_p50": used.recall_ms_p50,
         "recall_ms_p95": used.recall_ms_p95,
     }
