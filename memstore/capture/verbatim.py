@@ -245,7 +245,9 @@ def _grouped(spans: list[tuple[int, int]], tags: list[Tag]) -> list[tuple[tuple[
 
 
 def _standing(tag: Tag) -> float:
-    """How probable it is that the words are as open, or as settled, as the tag says."""
+    """How probable it is that the words are as open, or as settled, as the tag says: a decision is more than settled."""
+    if tag.modality is Modality.DECISION:
+        return tag.probability
     is_open = tag.modality in OPEN
     return sum(p for modality, p in tag.probabilities.items() if (modality in OPEN) == is_open)
 
