@@ -1,4 +1,4 @@
-"""Reading in a process beside: while one batch is written, the next is read on another core.
+"""Reading in a process beside: batches are read on another core while others are read and written on this one.
 
 Extraction is pure and takes most of the time of a capture, so it can be done anywhere. The process is an interpreter of
 its own that is told events and gives claims back, over pipes that nobody else has. It is not forked, because the caller
@@ -10,14 +10,18 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
-from memstore.capture.extract import Extraction
+from memstore.capture.extract import Extraction, Extractor
 from memstore.model import Event
 
 WORTH_IT = 150_000
 """Characters. Starting an interpreter and its model takes as long as reading about this much."""
+
+_AHEAD = 4
+"""How many batches may be read before their turn to be written has come."""
 
 _CODE = """
 import sys
@@ -55,9 +59,58 @@ class Beside:
         assert isinstance(found, Extraction)
         return found
 
+    def read(self, events: Sequence[Event], before: Sequence[Event]) -> Extraction:
+        """Ask, and wait for the answer. Raises OSError or EOFError if it is gone."""
+        self.ask(events, before)
+        return self.answer()
+
     def close(self) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def on_two_cores(
+    extractor: Extractor, asked: Sequence[tuple[Sequence[Event], Sequence[Event]]]
+) -> Iterator[Extraction]:
+    """What is read in each batch of (events, those before), in order.
+
+    The process beside always has the next batch in hand. Where its answer is not there when it is wanted, the caller
+    does not wait but reads a batch that nobody has begun.
+    """
+    try:
+        beside = Beside()
+    except OSError:  # no process can be had
+        yield from (extractor.extract(*one) for one in asked)
+        return
+    found: dict[int, Extraction | Future[Extraction]] = {}
+    fresh = 0
+    with ThreadPoolExecutor(1) as hand:  # holds the pipes, so that the process never waits for the caller
+        try:
+            for number in range(len(asked)):
+                while True:
+                    limit = min(len(asked), number + _AHEAD)
+                    given = sum(isinstance(one, Future) and not one.done() for one in found.values())
+                    if fresh < limit and given < 2:
+                        found[fresh] = hand.submit(beside.read, *asked[fresh])
+                    elif fresh < limit and not _there(found[number]):
+                        found[fresh] = extractor.extract(*asked[fresh])
+                    else:
+                        break
+                    fresh += 1
+                one = found.pop(number)
+                if isinstance(one, Future):
+                    try:
+                        one = one.result()
+                    except (OSError, EOFError):  # it is gone: what was left to it is read here
+                        one = extractor.extract(*asked[number])
+                yield one
+        finally:
+            beside.close()
+            hand.shutdown(cancel_futures=True)
+
+
+def _there(one: Extraction | Future[Extraction]) -> bool:
+    return not isinstance(one, Future) or one.done()
 
 
 def serve() -> None:

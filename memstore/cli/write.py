@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from memstore import settings
 from memstore.capture.sources import Item, SourceProblem, SourceSkipped, read, read_file
 from memstore.cli import look
 from memstore.cli.formats import Answer, output
@@ -99,6 +100,7 @@ def capture(target: Target, files: tuple[str, ...], form: str | None, session: s
     Transcripts of Claude Code, chats as JSON or JSON lines, and documents are taken in turn by turn, word for word.
     Doing it again adds nothing.
     """
+    settings.one_core()  # the other core has a process of its own to read on
     store = target.open(create=bool(files))
     passed: Counter[str] = Counter()
     problems: list[str] = []

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,30 +129,15 @@ _Batch = list[tuple[int, Event]]
 def _read(
     extractor: Extractor, batches: Sequence[tuple[Sequence[Event], _Batch]]
 ) -> Iterator[tuple[Sequence[Event], _Batch, Extraction]]:
-    """What was read in each batch. Of much text, the next batch is read beside while the caller writes the last."""
-    from memstore.capture import beside as side  # most captures are short, and need none of it
+    """What was read in each batch. Much text is read on two cores, where another process can be had."""
+    from memstore.capture import beside  # most captures are short, and need none of it
 
     asked = [([event for _, event in batch], before) for before, batch in batches]
-    beside = None
-    if sum(len(event.text) for events_, _ in asked for event in events_) >= side.WORTH_IT and extractor.beside:
-        with suppress(OSError):
-            beside = side.Beside()
-            beside.ask(*asked[0])
-    try:
-        for number, (before, batch) in enumerate(batches):
-            found = None
-            if beside is not None:
-                try:
-                    found = beside.answer()
-                    if number + 1 < len(batches):
-                        beside.ask(*asked[number + 1])
-                except (OSError, EOFError):  # it is gone: the rest is read here
-                    beside.close()
-                    beside = None
-            yield before, batch, extractor.extract(*asked[number]) if found is None else found
-    finally:
-        if beside is not None:
-            beside.close()
+    read: Iterator[Extraction] = (extractor.extract(*one) for one in asked)
+    if sum(len(event.text) for events_, _ in asked for event in events_) >= beside.WORTH_IT and extractor.beside:
+        read = beside.on_two_cores(extractor, asked)
+    for (before, batch), extraction in zip(batches, read, strict=True):
+        yield before, batch, extraction
 
 
 def take(
