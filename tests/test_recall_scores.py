@@ -7,7 +7,6 @@ turn before it, with two on either side, and of its session.
 from __future__ import annotations
 
 import random
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,18 +28,20 @@ QUERIES = ("Where is the copper lantern?", "orchid, walnut and ribbon", "a summa
 def fill(path: Path, seed: int) -> MemoryStore:
     """Talks whose words are drawn so that some are rare; with a hundred gathered places and more that wait."""
     memory, rng = MemoryStore(path, clock=lambda: NOW), random.Random(seed)
-    for number in range(70):
-        said = [
-            f"{' '.join(rng.choices(WORDS, weights=range(1, len(WORDS) + 1), k=rng.randint(2, 9)))}."
-            for _ in range(rng.randint(1, 3))
-        ]
-        memory.record(
-            " ".join(said).capitalize(),
-            role=rng.choice(["user", "user", "assistant"]),
-            session=f"s{number // 9 if number < 60 else number}",
-            at=NOW - timedelta(hours=90 - number),
-        )
-    memory.capture()
+    with memory.transaction():
+        for number in range(70):
+            said = [
+                f"{' '.join(rng.choices(WORDS, weights=range(1, len(WORDS) + 1), k=rng.randint(2, 9)))}."
+                for _ in range(rng.randint(1, 3))
+            ]
+            event = memory.record(
+                " ".join(said),
+                role=rng.choice(["user", "user", "assistant"]),
+                session=f"s{number // 9 if number < 60 else number}",
+                at=NOW - timedelta(hours=90 - number),
+            )
+            for sentence in said:
+                memory.remember(sentence, modality="observation", source=event, origin=event.origin, ttl=None)
     return memory
 
 
@@ -49,16 +50,21 @@ def bm25(idf: float, count: int, words: float, mean: float) -> float:
     return 0.1 * (k + 1) * idf * count / (count + k * (1 - b + b * words / mean)) if count else 0.0
 
 
-def naive(memory: MemoryStore, query: Query) -> dict[int, dict[str, float]]:
+def statements(memory: MemoryStore) -> dict[int, list[set[str]]]:
+    """{turn: the stems of each of its statements}."""
+    db = memory.ledger.connection
+    found = db.execute("SELECT s.place, f.text FROM statements s JOIN facts f ON f.pk = s.fact").fetchall()
+    held: dict[int, list[set[str]]] = {}
+    for (place, _), said in zip(found, lists.stems(db, [text for _, text in found]), strict=True):
+        held.setdefault(place >> lists.STATEMENT_BITS, []).append(set(said))
+    return held
+
+
+def naive(memory: MemoryStore, held: dict[int, list[set[str]]], query: Query) -> dict[int, dict[str, float]]:
     """{turn: its lexical numbers}, from every statement there is."""
     db = memory.ledger.connection
     turns = dict(db.execute("SELECT turn, words FROM turns"))
-    stems = {word: lists.stems(db, [word])[0] for word in query.words}
-    held: dict[int, list[set[str]]] = {turn: [] for turn in turns}
-    for place, text in db.execute("SELECT s.place, f.text FROM statements s JOIN facts f ON f.pk = s.fact"):
-        held[place >> lists.STATEMENT_BITS].append(
-            {s for part in lists.stems(db, re.findall(r"\w+", text)) for s in part}
-        )
+    stems = dict(zip(query.words, lists.stems(db, query.words), strict=True))
     mean = sum(turns.values()) / len(turns)
     sessions = {turn >> TURN_BITS for turn in turns}
     every = db.execute("SELECT max(pk) FROM sessions").fetchone()[0]
@@ -100,7 +106,7 @@ def naive(memory: MemoryStore, query: Query) -> dict[int, dict[str, float]]:
 
 
 @pytest.mark.parametrize("engine", [LISTS, ARRAYS])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_scores_are_what_their_definition_says(tmp_path: Path, monkeypatch, engine: Engine, seed: int) -> None:
     seen: dict[str, tuple[evidence.Field, list[tuple[float, int]]]] = {}
     scores = evidence.Field.scores
@@ -115,9 +121,10 @@ def test_scores_are_what_their_definition_says(tmp_path: Path, monkeypatch, engi
     monkeypatch.setattr(lists, "_ROW", 7)
     monkeypatch.setattr(lexical, "_ASKED_EVERY", 16)
     with fill(tmp_path / "m.db", seed) as memory:
+        held = statements(memory)
         for text in QUERIES:
             query = read(text, NOW)
-            expected = naive(memory, query)
+            expected = naive(memory, held, query)
             assert memory.recall(text, k=12, now=NOW)
             field, scored = seen["last"]
             assert len(scored) > 30
@@ -148,9 +155,9 @@ class TestWhatIsKept:
         with fill(path, 5) as asked, MemoryStore(path, clock=lambda: NOW) as other:
             question = "Where is the copper lantern?"
             asked.recall(question, now=NOW)
-            for number in range(5):
-                other.record(f"Copper lantern number {number} hangs low.", role="user", session=f"s{number}", at=NOW)
-                other.capture()
+            for number in range(3):
+                text = f"Copper lantern number {number} hangs low."
+                other.remember(text, modality="observation", session=f"s{number}", at=NOW)
                 with MemoryStore(path, clock=lambda: NOW) as fresh:
                     told = asked.recall(question, k=40, now=NOW)
                     assert told == fresh.recall(question, k=40, now=NOW)

@@ -20,11 +20,20 @@ def modality_of(word: str) -> Modality:
     return Modality.OPTION_CONSIDERED if word == "option" else Modality(word)
 
 
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["exact", "hybrid", "select"]),
+    default="exact",
+    show_default=True,
+    help="By words alone, by vectors too, or what Claude picks.",
+)
+
+
 @click.command(short_help="What is remembered about a query.")
 @text_argument("query")
 @click.option("-k", type=click.IntRange(1, 1000), default=5, show_default=True, help="At most so many.")
 @click.option("--budget", type=click.IntRange(1), help="At most so many tokens, by the store's counter.")
-@click.option("--mode", type=click.Choice(["exact", "hybrid", "select"]), default="exact", show_default=True)
+@mode_option
 @click.option("--modality", "modalities", type=MODALITIES, multiple=True, help="Only these; may be repeated.")
 @click.option("--current", is_flag=True, help="Leave out what has expired.")
 @click.option("--history", is_flag=True, help="Bring back superseded and retracted facts too, marked.")
@@ -68,11 +77,12 @@ def recall(
 @click.command(short_help="A fenced block for a prompt.")
 @text_argument("query")
 @click.option("--budget", type=click.IntRange(1), default=1000, show_default=True, help="Tokens it may take.")
+@mode_option
 @click.option("--now", type=moment, help="Answer as at this moment instead of the clock's.")
 @click.pass_obj
-def context(target: Target, query: str, budget: int, now: datetime | None) -> None:
+def context(target: Target, query: str, budget: int, mode: str, now: datetime | None) -> None:
     """A block to put into a prompt: what is remembered about QUERY, fenced as data."""
-    block = target.open().context(query, budget=budget, now=now)
+    block = target.open().context(query, budget=budget, mode=mode, now=now)
     if block:
         click.echo(block)
 

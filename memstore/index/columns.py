@@ -65,7 +65,7 @@ class Engine(Protocol):
         """Places from eight bytes each, native order."""
 
     def insert(self, places: Any, new: Sequence[int]) -> Any:
-        """The places with some more."""
+        """The places with some more, which are sorted and distinct."""
 
     def begins(self, places: Any, bits: int) -> Any:
         """Each place without its last bits, once."""
@@ -203,8 +203,8 @@ class _Lists:
         unit = 10.0**digits
         return [round(value * unit) / unit for value in column]
 
-    def within(self, places: Sequence[int], ranges: Sequence[tuple[int, int]]) -> list[int]:
-        found: list[int] = []
+    def within(self, places: Sequence[int], ranges: Sequence[tuple[int, int]]) -> Column:
+        found = Column()
         for low, high in ranges:
             begin = bisect_left(places, low)
             if begin < len(places) and places[begin] < high:
@@ -320,10 +320,15 @@ class _Arrays:
 
         return np.frombuffer(packed, dtype=np.int64)
 
-    def insert(self, places: np.ndarray, new: Sequence[int]) -> np.ndarray:
+    def insert(self, places: np.ndarray, new: Sequence[int]) -> Any:
         import numpy as np
 
-        return np.union1d(places, np.array(new, dtype=np.int64))
+        more = np.array(new, dtype=np.int64)
+        at = np.searchsorted(places, more)
+        if len(places):
+            missing = places[np.minimum(at, len(places) - 1)] != more
+            at, more = at[missing], more[missing]
+        return np.insert(places, at, more)
 
     def begins(self, places: np.ndarray, bits: int) -> np.ndarray:
         import numpy as np

@@ -116,19 +116,18 @@ def size(db: sqlite3.Connection) -> tuple[int, int, int]:
 
 
 def postings(db: sqlite3.Connection, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:
-    """For each word the places whose statement holds it, in any form with the same stem."""
-    known = kept(db)
+    """For each word, which are distinct, the places whose statement holds it, in any form with the same stem."""
+    known, stems = kept(db), _stems_of(db, list(words))
     found = []
-    for word in words:
+    for word, parts in stems.items():
         postings = known.lists.get((engine.name, word))
         if postings is None:
-            postings = known.lists[engine.name, word] = _postings(db, word, engine, known)
+            postings = known.lists[engine.name, word] = _postings(db, word, parts, engine, known)
         found.append(postings)
     return found
 
 
-def _postings(db: sqlite3.Connection, word: str, engine: Engine, known: Kept) -> Postings:
-    stems = _stems_of(db, word)
+def _postings(db: sqlite3.Connection, word: str, stems: Sequence[str], engine: Engine, known: Kept) -> Postings:
     # One word of the query language may be several of the tokenizer's: all of them must be there.
     parts = [word] if len(stems) == 1 else _PART.findall(word)
     found = []
@@ -144,12 +143,17 @@ def _postings(db: sqlite3.Connection, word: str, engine: Engine, known: Kept) ->
     return lists.of_places(engine, sorted(set.intersection(*map(set, found))) if found else [])
 
 
-def _stems_of(db: sqlite3.Connection, word: str) -> list[str]:
-    if word not in _stems:
-        if len(_stems) >= _STEMS:
+def _stems_of(db: sqlite3.Connection, words: Sequence[str]) -> dict[str, list[str]]:
+    """The stems of each word. Those that were not asked for yet the tokenizer is asked for at once."""
+    known = {word: stems for word in words if (stems := _stems.get(word)) is not None}
+    new = [word for word in words if word not in known]
+    if new:
+        if len(_stems) + len(new) > _STEMS:
             _stems.clear()
-        (_stems[word],) = lists.stems(db, [word])
-    return _stems[word]
+        learnt = dict(zip(new, lists.stems(db, new), strict=True))
+        _stems.update(learnt)
+        known |= learnt
+    return {word: known[word] for word in words}
 
 
 def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from struct import Struct
+from typing import Any
 
 from memstore.index.columns import LISTS, Engine, Ranges
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
@@ -69,10 +70,9 @@ class Postings:
         found: Sequence[int] = self._engine.begins(self.places, STATEMENT_BITS)
         return found
 
-    def within(self, ranges: Ranges) -> Sequence[int]:
-        """The places in ranges."""
-        found: Sequence[int] = self._engine.within(self.places, ranges)
-        return found
+    def within(self, ranges: Ranges) -> Any:
+        """The places in ranges, a column."""
+        return self._engine.within(self.places, ranges)
 
     def turns_within(self, ranges: Ranges) -> Sequence[int]:
         """For each range, none of which ends inside a turn, how many turns in it hold the word."""

@@ -110,7 +110,7 @@ class Field:
         other = [not turn[2] & OWN for turn in at]
         # Whether somebody takes part, there or right beside, whose words are not a user's own.
         self._chat = [False, *(a or b or c for a, b, c in zip(other, other[1:], other[2:], strict=False)), False]
-        self._found: list[tuple[Term, Sequence[int]]] = []
+        self._found: list[tuple[Term, Any]] = []
         self._candidates: list[int] = []
         self._lexical: tuple[Any, ...] = ()
 
@@ -133,7 +133,8 @@ class Field:
         for number, name in zip(numbers, _LEXICAL, strict=True):
             score = number * engine.take(engine.column([of[name] for of in self._weights.of]), chats) + score
         score = score + engine.column(self._beyond_words(slots, numbers[_LEXICAL.index("cover")]))
-        return sorted(zip(engine.rounded(score, DIGITS), candidates, strict=True), key=_best_first)
+        found = sorted(zip(engine.rounded(score * -1.0, DIGITS), candidates, strict=True))
+        return [(-score, number) for score, number in found]
 
     def shared(self, turns: Collection[int]) -> dict[int, float]:
         """How rare the words are that each statement of the turns shares with the query, by place.
@@ -142,7 +143,7 @@ class Field:
         """
         shared: dict[int, float] = {}
         for term, places in self._found:
-            for place in map(int, places):
+            for place in places.tolist():
                 turn = place >> STATEMENT_BITS
                 if turn in turns and term.word not in (self._at[self._slot[turn]].speaker or ""):
                     shared[place] = shared.get(place, 0.0) + term.in_turn
@@ -274,10 +275,6 @@ class Field:
         own = near[2] or (0.0, 0.0)
         beside = [other[1] for other in (near[0], near[1], near[3], near[4]) if other is not None]
         return own[0], own[1], max(beside, default=0.0)
-
-
-def _best_first(scored: tuple[float, int]) -> tuple[float, int]:
-    return -scored[0], scored[1]
 
 
 def _around(slot: int) -> Iterable[int]:

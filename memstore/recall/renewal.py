@@ -32,7 +32,9 @@ _OF_BOTH = (
     r"\bbetween\b|\bhow (?:many (?:days|weeks|months|years)|long)\b|\b(?:and|or) (?:which|when|how)\b"
     r"|\bcompar|\bdifferen"
 )
-_FIGURE = r"(?<![\w.])[$€£]?\d(?:[\d,.:/]*\d)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+_FIGURE = r"(?<![\w.])[$€£]?\d(?:[\d,.:/]*\d)?"
+_DIGIT = re.compile(r"\d")
+_NUMBERS = frozenset("one two three four five six seven eight nine ten eleven twelve".split())
 _CHANGE = (
     r"\b(?:now|recently|updat\w+|adjust\w+|increas\w+|decreas\w+|reduc\w+|rais(?:ed|ing)|lower(?:ed|ing)|extend\w+"
     r"|chang\w+|mov(?:ed|ing)|reschedul\w+|postpon\w+|push(?:ed)? back|pull(?:ed)? (?:in|forward)|new(?:ly)?|latest"
@@ -99,15 +101,14 @@ def _renews(
 
 def _read(text: str, asked: Sequence[str]) -> tuple[frozenset[str], set[str]]:
     """The figures in a text and, if there are any, which of the stems asked for are in it."""
-    figures = _figures(text)
+    words = _WORD.findall(text.casefold())
+    figures = _NUMBERS.intersection(words)
+    if _DIGIT.search(text):
+        figures = figures.union([figure.casefold() for figure in re.findall(_FIGURE, text)])
     if not figures:
         return figures, set()
     begin = {word[:3] for word in asked}
-    return figures, {_stem(word) for word in _WORD.findall(text.casefold()) if word[:3] in begin}
-
-
-def _figures(text: str) -> frozenset[str]:
-    return frozenset(figure.casefold() for figure in re.findall(_FIGURE, text, re.I))
+    return figures, {_stem(word) for word in words if word[:3] in begin}
 
 
 def _stem(word: str) -> str:
