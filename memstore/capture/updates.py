@@ -30,9 +30,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 
-from memstore.capture import cues
+from memstore.capture import cues, editions
 from memstore.capture.states import State, counts_down, identifiers, opposed, states, tells_state
-from memstore.capture.subjects import Subject, labels, subject, title, unversioned
+from memstore.capture.subjects import Subject, labels, subject, title
 from memstore.capture.values import Value, comparable, content, stem, values
 from memstore.model import Modality
 
@@ -59,7 +59,7 @@ class Statement:
     `event` keeps sentences of one turn from updating each other; `about` are words that the text leans on
     (its antecedent), which count as its context but hold no value of its own; `replaces` are the words of an earlier
     statement that whoever extracted it took it to replace. `document` says that a document speaks, whose title the
-    text may be.
+    text may be; `heading` is the first line of that document.
     """
 
     id: str
@@ -70,6 +70,7 @@ class Statement:
     about: str = ""
     replaces: str = ""
     document: bool = False
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +105,23 @@ def proposals(new: Statement, held: Iterable[Statement], rarity: Rarity = by_sha
     mine = _Reading.of(new, rarity)
     others = [old for old in held if old.id != new.id]
     before = [old for old in others if old.said_at <= new.said_at and not (old.event and old.event == new.event)]
-    editions = _editions(new, before)
+    earlier = editions.editions(new, before)
     found = []
-    if editions:  # a title alone is never certain: two meetings may have one title
-        last = max(editions, key=lambda old: old.said_at)
+    if earlier:  # a title alone is never certain: two meetings may have one title
+        last = max(earlier, key=lambda old: old.said_at)
         why = f"the title of {last.text.partition(':')[0]!r} again"
         found.append(Proposal(last.id, Relation.REPLACES, CERTAIN - 0.01, (why,)))
-    found += _by_number(new, before)
+    for old, words in editions.named(new, before):
+        found.append(Proposal(old.id, Relation.REPLACES, CERTAIN - 0.01, (f"{words!r} names it",)))
     found += _corrected(new, [old for old in others if old.event and old.event == new.event])
     for old in before:
-        if old in editions or _another(new, old):
+        if old in earlier or editions.another(new, old):
             continue
         proposal = _compare(mine, _Reading.of(old, rarity), rarity)
         if proposal is not None and new.document and old.document and proposal.relation in _RETIRING:
-            # Each document speaks of its own matter: short of what would be certain of one speaker, likeness tells nothing.
-            if not proposal.certain or mine.subject.words != subject(old.text).words:
+            # Each document speaks of its own matter: short of what would be certain of one speaker, likeness tells nothing,
+            # and of two numbers of one series it never does.
+            if not proposal.certain or mine.subject.words != subject(old.text).words or editions.one_series(new, old):
                 continue
             proposal = replace(proposal, confidence=CERTAIN - 0.01)
         if proposal is not None and proposal.confidence >= POSSIBLE:
@@ -278,38 +281,6 @@ def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
                     why = f"first {old.text[was.start : was.end].strip()}, in the end {new.text[now.start : now.end].strip()}"
                     yield Proposal(old.id, Relation.REPLACES, 0.85, (why,))
                     break
-
-
-def _editions(new: Statement, held: Iterable[Statement]) -> list[Statement]:
-    """The documents that were numbered alike and have the title of this one, which may be their next edition."""
-    mine = _title(new)
-    if mine is None:
-        return []
-    kind, number, words = mine
-    like = kind, unversioned(words)
-    titles = ((old, _title(old)) for old in held)
-    return [old for old, one in titles if one and one[1] != number and (one[0], unversioned(one[2])) == like]
-
-
-def _by_number(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
-    """The documents that a document says, by their numbers, that it takes the place of: "this ADR supersedes ADR 12"."""
-    if not new.document or new.modality in _OPEN:
-        return
-    named = {(m["kind"].casefold(), m["number"].casefold()): m[0] for m in cues.REPLACED_NUMBER.finditer(new.text)}
-    for old in held if named else ():
-        head = _title(old)
-        if head is not None and head[:2] in named:
-            yield Proposal(old.id, Relation.REPLACES, CERTAIN - 0.01, (f"{named[head[:2]]!r} names it",))
-
-
-def _another(new: Statement, old: Statement) -> bool:
-    """Two titles of one series: documents of their own, unless the later names what it replaces."""
-    one, other = _title(new), _title(old)
-    return one is not None and other is not None and one[0] == other[0] and not cues.PREDECESSOR.search(new.text)
-
-
-def _title(statement: Statement) -> tuple[str, str, tuple[str, ...]] | None:
-    return title(statement.text) if statement.document else None
 
 
 _Offer = tuple[Relation, float, tuple[str, ...]]

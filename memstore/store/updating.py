@@ -131,6 +131,7 @@ def _hint(row: Row) -> str:
 
 def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, Statement]:
     pointers = facts.provenance(db, rows)
+    headings = _headings(db, [pk for pk, row in rows.items() if row.origin is Origin.DOCUMENT])
     return {
         row.id: Statement(
             id=row.id,
@@ -141,9 +142,21 @@ def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, State
             about=json.loads(row.context).get("antecedent", "") if row.context else "",
             replaces=_hint(row),
             document=row.origin is Origin.DOCUMENT,
+            heading=headings.get(pk, ""),
         )
         for pk, row in rows.items()
     }
+
+
+def _headings(db: sqlite3.Connection, pks: Sequence[int]) -> dict[int, str]:
+    """The first lines of the documents that facts come from."""
+    marks = ",".join("?" * len(pks))
+    found = db.execute(
+        "SELECT p.fact, substr(e.text, 1, 200) FROM provenance p JOIN events e ON e.pk = p.event"
+        f" WHERE p.fact IN ({marks})",
+        pks,
+    )
+    return {fact: text.lstrip().partition("\n")[0] for fact, text in found}
 
 
 def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | None) -> str:
