@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def long(request: pytest.FixtureRequest) -> bool:
     """Whether the proofs run in their long form."""
     return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_hooks() -> Iterator[None]:
+    """A hook that runs out of time ends its process: here that would be the tests', on a machine that is busy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("memstore.agents.claude_code.run.SECONDS_WHILE_AN_AGENT_WAITS", 300.0)
+        yield
 
 
 @pytest.fixture(scope="session")
