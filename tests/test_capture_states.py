@@ -88,6 +88,10 @@ class TestTimeRunsDown:
         assert not counts_down("The report was due in 4 hours then")
         assert not counts_down("It was due 3 days ago")
 
+    def test_what_somebody_means_to_do_by_then_is_a_commitment_and_stays(self) -> None:
+        assert not counts_down("We will pay the invoice that is due tomorrow")
+        assert not counts_down("I'll close the ticket that is due today")
+
     def test_what_counts_down_or_says_until_when_is_over_at_that_time(self, tmp_path) -> None:
         now = AT
         with MemoryStore(tmp_path / "m.db", clock=lambda: now) as memory:

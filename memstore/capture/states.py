@@ -61,10 +61,15 @@ _LEFT = re.compile(
 )
 _AWAITED = re.compile(
     r"\b(?:due|deadlines?|expir(?:es?|ing|y|ation)|(?:auto-?)?renew(?:s|al|ing)?|ends?|ending|closes?|closing|breach(?:es)?|cut-?off|final\s+day|last\s+day|"
-    r"starts?|begins?|launch(?:es|ing)?|arrives?|departs?|scheduled)\b",
+    r"starts|begins|launches|arrives|departs|scheduled)\b",
     re.IGNORECASE,
 )
 _PAST = re.compile(r"\b(?:was|were|had|ago|yesterday|last)\b", re.IGNORECASE)
+# What somebody means to do by then is a commitment: it is not over because the time has come.
+_MEANT = re.compile(
+    r"\b(?:i|we)(?:(?:'|’)ll|\s+(?:will|shall|must|need|plan|want)|(?:'|’)(?:m|re)\s+going)\b|\blet(?:'|’)?s\b",
+    re.IGNORECASE,
+)
 # "TICKET-9999", "VendorX", "#1234": words that are names by their spelling.
 _IDENTIFIER = re.compile(r"#\d+|\b(?=[\w-]*(?:\d|[a-z][A-Z]))(?=[\w-]*[A-Za-z])[A-Za-z][\w-]*\w")
 
@@ -129,7 +134,8 @@ def opposed(new: tuple[State, ...], old: tuple[State, ...]) -> tuple[State, Stat
 @lru_cache(maxsize=4096)
 def counts_down(text: str) -> bool:
     """Does it say how long it is until something awaited, as seen from the moment of saying?"""
-    return bool(_LEFT.search(text) and _AWAITED.search(text) and not _PAST.search(text))
+    runs = _LEFT.search(text) and _AWAITED.search(text)
+    return bool(runs and not _PAST.search(text) and not _MEANT.search(text))
 
 
 @lru_cache(maxsize=4096)
