@@ -42,6 +42,7 @@ _PLAIN = (
 NAMES = (*_LEXICAL, "cover·overview", "whole", *_NEAR, "when", *_PLAIN)
 # The logarithm of the number of words from which on a turn is long.
 LONG = 4
+_LOG = [math.log(words + 1) for words in range(300)]
 # What is in a slot that is kept empty.
 _NOBODY = Turn(0, 0, OWN, None, 0)
 _APART = [_NOBODY] * REACH
@@ -65,7 +66,7 @@ class Weights:
         plain = {name: table.get(name, 0.0) for name in NAMES}
         self.of = (plain, {name: value + table.get(f"{name}·chat", 0.0) for name, value in plain.items()})
         # What turns that look alike have in common: but for their length, in which the score is linear.
-        self.levels: dict[tuple[bool, int, bool, tuple[bool, ...]], tuple[float, float, float]] = {}
+        self.levels: dict[tuple[bool, ...], dict[tuple[int, bool, bool], tuple[float, float, float]]] = {}
         self.near = tuple([of[name] for name in _NEAR] for of in self.of)
 
 
@@ -227,21 +228,19 @@ class Field:
 
     def _beyond_words(self, slots: Sequence[int], covers: Any) -> list[float]:
         """What else adds to the score of each candidate."""
+        query, at, chats = self._query, self._at, self._chat
+        levels = self._weights.levels.setdefault((query.of_assistant, query.ever, query.overview), {})
+        speaks = {speaker: _speaks(query, speaker) for speaker in {at[slot][3] for slot in slots}}
         found = []
-        query, levels = self._query, self._weights.levels
-        asked = (query.of_assistant, query.ever, query.overview)
-        speaks: dict[str | None, bool] = {}
         for slot in slots:
-            _, words, marks, speaker, _ = self._at[slot]
-            if speaker not in speaks:
-                speaks[speaker] = _speaks(query, speaker)
-            kind = (self._chat[slot], marks, speaks[speaker], asked)
-            level = levels.get(kind) or levels.setdefault(kind, self._level(self._at[slot], self._chat[slot]))
-            length = math.log(words + 1)
+            _, words, marks, speaker, _ = at[slot]
+            kind = (marks, chats[slot], speaks[speaker])
+            level = levels.get(kind) or levels.setdefault(kind, self._level(at[slot], chats[slot]))
+            length = _LOG[words] if words < len(_LOG) else math.log(words + 1)
             found.append(level[0] + level[1] * length + (level[2] * (length - LONG) if length > LONG else 0.0))
         if self._query.overview or self._named or self._near is not None or self._query.periods:
-            for at, (slot, cover) in enumerate(zip(slots, covers.tolist(), strict=True)):
-                found[at] += self._of_query(slot, cover)
+            for place, (slot, cover) in enumerate(zip(slots, covers.tolist(), strict=True)):
+                found[place] += self._of_query(slot, cover)
         return found
 
     def _of_query(self, slot: int, cover: float) -> float:
