@@ -34,7 +34,8 @@ class Row:
 class Usage:
     """What one arm took on one task. Token means are per probe, except `compress` and `write`: per sample.
 
-    `round_trips` are extra turns of the model per probe: what has to be asked for takes one, what is injected none.
+    `round_trips` are extra turns of the model per probe: a memory that has to be asked takes one, whether or not it has
+    an answer; what stands in the prompt already takes none.
     """
 
     task: str
@@ -143,7 +144,7 @@ def _usage(task: str, arm: str, group: Sequence[SampleRecord]) -> Usage:
         probes=len(probes),
         source_tokens=_mean([s.source_tokens for s in ran]),
         tokens={purpose: total / over[purpose] for purpose, total in sorted(sums.items()) if over[purpose]},
-        round_trips=_mean([float(_fetched(p)) for p in probes]),
+        round_trips=_round_trips(probes),
         recall_ms_p50=_quantile(latency, 0.5),
         recall_ms_p95=_quantile(latency, 0.95),
         ingest_s=_mean([s.times["ingest_s"] for s in ran if "ingest_s" in s.times]),
@@ -151,9 +152,16 @@ def _usage(task: str, arm: str, group: Sequence[SampleRecord]) -> Usage:
     )
 
 
-def _fetched(probe: ProbeRecord) -> bool:
-    """Whether something came back because it was asked for. By its tokens, which a log without words still holds."""
-    return probe.answer.ranked and bool(probe.scores.get("tokens/recalled") or probe.answer.recalled)
+def _round_trips(probes: Sequence[ProbeRecord]) -> float | None:
+    # That something came back is seen by its tokens too, which a log without words still holds.
+    asked = any(p.answer.ranked and (p.answer.recalled or p.scores.get("tokens/recalled")) for p in probes)
+    return _mean([float(asked and p.answer.ranked and not _in_view(p)) for p in probes])
+
+
+def _in_view(probe: ProbeRecord) -> bool:
+    """Whether all that came back is in what was injected, as the lines of a file that is read whole are."""
+    recalled = probe.answer.recalled
+    return bool(recalled) and all(item.text in probe.answer.injected for item in recalled)
 
 
 def footer(samples: Sequence[SampleRecord]) -> dict[str, Any]:

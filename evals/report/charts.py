@@ -134,7 +134,7 @@ def bars(rows: Sequence[tuple[str, Mapping[str, float]]], purposes: Sequence[str
         return Markup("")
     step = 12 * len(purposes) + 10
     frame = Frame(
-        900, 44 + step * len(rows), (1, max(10.0, max(values))), (0, 1), log=True, left=130, right=64, bottom=36
+        900, 44 + step * len(rows), (1, max(10.0, max(values))), (0, 1), log=True, left=170, right=64, bottom=36
     )
     ticks = _decades(*frame.x)
     parts = [_line(frame.px(t), frame.top, frame.px(t), frame.height - frame.bottom, "g") for t in ticks]
