@@ -208,6 +208,20 @@ class TestMemstore:
         (hedge,) = [r for r in opened("memstore").recall(LATER) if "t2" in r.refs]
         assert not hedge.current
 
+    def test_an_entry_of_a_register_stands_until_its_key_is_written_again_and_what_was_read_off_goes_stale(
+        self, opened
+    ) -> None:
+        said = [
+            Turn("r", "s", "document", "The status of PEP 8 is Active.", START, modality="observation", key="pep-8"),
+            Turn("w", "s", "system", "The build passes.", START, modality="observation", key="build"),
+        ]
+        arm = opened("memstore", Sample("s", "s", tuple(said), ()))
+        later = START + timedelta(days=900)
+        current = {
+            r.refs[0]: r.current for q in ("status of PEP 8", "build passes") for r in arm.recall(Query(q, later))
+        }
+        assert current == {"r": True, "w": False}
+
     @pytest.mark.parametrize(("name", "binding"), [("memstore", False), ("memstore_no_authority", True)])
     def test_only_without_authority_does_a_document_speak_for_the_user(self, name: str, binding: bool, opened) -> None:
         told = Turn("d1", "s1", "document", "We will use Postgres for storage.", START)

@@ -119,18 +119,23 @@ class Memstore(BaseArm):
         fact = self.memory.remember(
             turn.text,
             modality=turn.modality or self._settled(turn),
-            kind="reference" if (turn.origin or turn.role) == "document" else "project",
+            kind="reference" if self._of_a_register(turn) else "project",
             key=key,
             origin=origin or turn.role,
             at=turn.at,
             session=turn.session,
             scope=turn.scope,
-            # What is settled under a key stands until the key is written again; what was read off the world goes stale.
-            **({"ttl": None} if turn.key and not turn.modality else {}),
+            # What is settled under a key, or stands under it in a register, stands until the key is written again; what
+            # was read off the world goes stale.
+            **({"ttl": None} if turn.key and (not turn.modality or self._of_a_register(turn)) else {}),
         )
         for source in fact.provenance:
             self.refs.setdefault(source.event_id, []).append(turn.ref)
         return 1
+
+    @staticmethod
+    def _of_a_register(turn: Turn) -> bool:
+        return (turn.origin or turn.role) == "document"
 
     def _settled(self, turn: Turn) -> str:
         """What a user or the system writes under a key, without saying how it is meant, is settled by writing it."""
