@@ -157,6 +157,34 @@ class TestExercises:
     def test_what_only_begins_changes_nothing(self) -> None:
         assert exercises([turn(text, number) for number, text in enumerate(self.TALK[:3])]) == {}
 
+    @pytest.mark.parametrize(
+        ("opener", "closer"),
+        [
+            ("Let's run a dry run of the migration.", "Done with the dry run, back to business."),
+            ("It's just a mock server.", "Let's switch to the real server."),
+            ("This is just an exploratory test.", "That's enough for today."),
+            ("Let's brainstorm names for the queue.", "That's enough for today."),
+            ("That's just a rough draft of the page.", "OK, enough for now, let's get to the real page."),
+        ],
+    )
+    def test_work_that_is_no_play_is_meant(self, opener: str, closer: str) -> None:
+        talk = (opener, "We use Postgres for orders.", closer)
+        assert exercises([turn(text, number) for number, text in enumerate(talk)]) == {}
+
+    def test_what_was_opened_and_long_forgotten_is_not_closed_by_chance(self) -> None:
+        talk = ("Let's brainstorm.", *["We use Postgres."] * 60, "Let's move on to the real tests.")
+        assert exercises([turn(text, number) for number, text in enumerate(talk)]) == {}
+
+    def test_what_is_said_to_be_meant_stays_a_decision(self, tmp_path) -> None:
+        talk = (*self.TALK[:2], "For real: we will move to Postgres.", *self.TALK[3:])
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            for number, text in enumerate(talk):
+                memory.record(text, role="user", session="s", at=AT + timedelta(minutes=number))
+            memory.capture()
+            (meant,) = (fact for fact in memory.facts() if "Postgres" in fact.text)
+            assert meant.modality is Modality.DECISION
+            assert memory.status(meant, now=AT + timedelta(days=3)) is Status.LIVE
+
     def test_only_the_user_opens_and_closes_one(self) -> None:
         for opener, closer in ((Origin.TOOL, Origin.USER), (Origin.USER, Origin.DOCUMENT)):
             talk = [turn(text, number) for number, text in enumerate(self.TALK)]

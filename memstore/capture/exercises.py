@@ -3,6 +3,7 @@
 "Let's brainstorm. This is just exploratory. … OK, enough brainstorming, back to what we really do." What is said in between
 holds within the exercise: it settles nothing outside, and is over when the exercise is. Both ends must be said, by
 the user, in one session: what only looks like a beginning changes nothing, for a decision taken after it may well be meant.
+What was taken in before the end was said stays as it was taken in.
 """
 
 # ruff: noqa: E501 (patterns read better on one line)
@@ -17,26 +18,38 @@ from memstore.capture.extract import Claim
 from memstore.model import Event, Modality, Origin
 from memstore.policy import weaker
 
+# Talk that is play by its name. What is done to things ("a dry run", "a mock server", "a rough draft") is no such talk:
+# what is said beside it is meant.
 _PLAY = (
-    r"(?:brainstorm\w*|thought\s+experiments?|role[\s-]?play\w*|what[\s-]ifs?|hypotheticals?|hypothetically|simulations?|dry\s+runs?|mock\s+\w+|sandbox(?:\s+\w+)?|"
-    r"scenario\s+planning|contingency\s+planning|rough\s+(?:estimat\w+|draft\w*)|spitball\w*|explorations?|exploring|exploratory|pretend\w*|imagin\w+|thinking\s+out\s+loud|drafting|exercises?)"
+    r"(?:brainstorm\w*|thought\s+experiments?|role[\s-]?play\w*|what[\s-]ifs?|hypotheticals?|hypothetically|scenario\s+planning|contingency\s+planning|"
+    r"spitball\w*|exploratory|make[\s-]believe|pretend(?:ing)?|imagining|(?:thinking|musing)\s+(?:out\s+)?loud|playing\s+devil(?:'|’)s\s+advocate)"
 )
+_ALL_OF_IT = r"(?:this|it|that|(?:every|any)thing\s+(?:here|i\s+say)|what\s+follows|the\s+following|the\s+next\s+(?:bit|part))"
 _OPENS = re.compile(
-    rf"\b(?:this|it|that|(?:every|any)thing\s+(?:here|i\s+say)|what\s+follows|the\s+following|the\s+next\s+(?:bit|part))(?:\s+is|(?:'|’)s)\s+(?:all\s+)?(?:just|only|purely|merely|strictly|all)\s+(?:an?\s+)?{_PLAY}"
+    # Nothing may follow but the end: "this is just an exploratory test" tells of a test.
+    rf"\b{_ALL_OF_IT}(?:\s+is|(?:'|’)s)\s+(?:all\s+)?(?:just|only|purely|merely|strictly|all)\s+(?:an?\s+)?{_PLAY}(?=\s*(?:[.!,;:…)—–]|-\s|$|(?:for|right)\s+now\b|talk\b|discussion\b|session\b|exercise\b))"
     rf"|\b(?:just|only)\s+{_PLAY}\s+(?:here|now|for\s+(?:now|a\s+(?:bit|minute|moment|while)))"
-    rf"|\blet(?:'|’)?s\s+(?:just\s+)?(?:brainstorm|role[\s-]?play|spitball|pretend|imagine|(?:do|run|try)\s+(?:an?|some|the)\s+(?:(?:quick|short|little|pricing|\w+)\s+)?{_PLAY})"
+    rf"|\blet(?:'|’)?s\s+(?:just\s+)?(?:brainstorm|role[\s-]?play|spitball|pretend|(?:do|run|try|have)\s+(?:an?|some)\s+(?:(?:quick|short|little)\s+)?{_PLAY})"
     r"|\bfor\s+the\s+sake\s+of\s+(?:the\s+)?argument\b",
     re.IGNORECASE,
 )
+# It closes by its name, or by going back to what is real. "That's enough for today" ends a day's work, and is neither.
 _CLOSES = re.compile(
-    r"\b(?:that(?:'|’)?s|that\s+is|that\s+was)\s+enough\b[^.!?]{0,60}?\bfor\s+(?:now|today)\b"
-    rf"|\benough\s+(?:of\s+(?:the|this)\s+)?{_PLAY}"
+    rf"\benough\s+(?:of\s+(?:the|this|that)\s+|with\s+the\s+)?{_PLAY}"
     rf"|\b(?:end|done|finished|out)\s+(?:of|with)\s+(?:the|this|that|our)\s+{_PLAY}"
+    rf"|\b(?:done|finished|stop)\s+{_PLAY}"
     rf"|\b{_PLAY}\s+(?:is|(?:'|’)s)\s+(?:over|done|finished)"
-    r"|\bback\s+to\s+(?:reality|real\s+\w+|the\s+real\s+\w+|business|what\s+we\s+(?:really|actually))\b"
-    r"|\blet(?:'|’)?s\s+(?:talk|get|go\s+back|return|move\s+on|switch)\s+(?:about|to|back\s+to)\s+(?:the\s+)?(?:real|actual|firm|binding)\s+\w+",
+    r"|\bback\s+to\s+(?:reality|real\s+\w+|the\s+real\s+\w+|what\s+we\s+(?:really|actually))\b"
+    r"|\blet(?:'|’)?s\s+(?:talk|get|go\s+back|return|move\s+on|switch)\s+(?:about|to|back\s+to)\s+(?:the\s+)?(?:reality|(?:real|actual)\s+(?!time\b)\w+)",
     re.IGNORECASE,
 )
+# Said within, and meant all the same.
+_MEANT = re.compile(
+    r"\b(?:for\s+real|in\s+earnest|seriously|no\s+joke|not\s+(?:part\s+of|just)\s+(?:the|this|an?)\s+\w+|(?:we|i)(?:(?:'|’)ve|\s+have)?\s+(?:already\s+|really\s+|actually\s+)?decided|regardless)\b",
+    re.IGNORECASE,
+)
+# Turns that an exercise may last. What was opened and not closed by then was left without a word.
+_LONGEST = 40
 _WITHIN = {Modality.DECISION: Modality.OPTION_CONSIDERED, Modality.OBSERVATION: Modality.HYPOTHESIS}
 
 
@@ -64,11 +77,15 @@ def exercises(events: Sequence[Event]) -> dict[str, Exercise]:
                 opened = opens[0]
         if opened:
             within.append(event)
+        if len(within) > _LONGEST:
+            within, opened = [], ""
     return found
 
 
 def bounded(claim: Claim, exercise: Exercise) -> Claim:
-    """A claim as far as it holds: as no more than a thought, and until the exercise is over."""
+    """A claim as far as it holds: as no more than a thought, and until the exercise is over; unless it says it is meant."""
+    if _MEANT.search(claim.text):
+        return claim
     modality = weaker(claim.modality, _WITHIN.get(claim.modality, claim.modality))
     until = exercise.closed.at if claim.valid_to is None else min(claim.valid_to, exercise.closed.at)
     since = None if claim.valid_from is None or claim.valid_from >= until else claim.valid_from
