@@ -72,6 +72,10 @@ class TestWhatStands:
         [
             ("Box.put", "append(thing)", "append(thing)\n        self.size += 1"),
             ("Box.put", "    def put(", "    @cached\n    def put("),
+            ("Box.put", "    def put(", "    @cached\n    # why\n\n    def put("),
+            ("sort", "def sort(", "@cached(1,\n        2)\ndef sort("),
+            ("sort", "def sort(", "@cached([\n    1,\n])\ndef sort("),
+            ("sort", "def sort(boxes):\n    return sorted(boxes)", 'OLD = """\ndef sort(boxes):\n    return sorted(boxes)\n"""'),
             ("Box.full", "    @property\n", "    @cached\n    @property\n"),
             ("Box.put", "class Box", "class Crate"),
             ("Box.take", "async def take", "def take"),

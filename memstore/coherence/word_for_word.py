@@ -15,6 +15,8 @@ _DEFINES = re.compile(rb"[ \t]*(?:(?:async[ \t]+)?(?:def|class)[ \t]+)?$")
 _GIVES = re.compile(rb"[ \t]*[:=]")
 _BETWEEN = re.compile(rb"\n(?=@|(?:async )?def |class )")
 _DEFINED = re.compile(rb"^[ \t]*(?:async )?(?:def|class) ", re.MULTILINE)
+_QUOTES = (b'"""', b"'''")
+_DECORATES = (b"@", b")", b"]", b"}", *_QUOTES)  # a decorator, or what may be its last line
 _CODE = re.compile(rb"^([ \t]*)[^\s#]", re.MULTILINE)
 
 
@@ -76,20 +78,26 @@ def _ends(content: bytes, end: int, indent: int) -> bool:
 
 
 def _begins(content: bytes, first: int, indent: int, parents: list[bytes]) -> bool:
-    """No decorator was added above it, and what it stands in has the names that it had."""
+    """It stands in code, no decorator was added above it, and what it stands in has the names that it had."""
+    if any(content.count(quotes, 0, first) % 2 for quotes in _QUOTES):
+        return False  # it may be words in a string
     wanted = list(parents)
     nearest = True
     while first > 0:
         start = content.rfind(b"\n", 0, first - 1) + 1
         line = content[start : first - 1]
         told = line.strip()
-        if nearest and (told.startswith(b"@") or told == b")"):
-            return False
-        nearest, first = False, start
+        first = start
+        depth = len(line) - len(line.lstrip(b" "))
+        if not told or told.startswith(b"#") or depth >= indent + nearest:
+            continue
+        if nearest:  # of those as deep as it is, or less: what is deeper ends something that begins further up
+            if told.startswith(_DECORATES):
+                return False
+            nearest = False
         if not wanted:
             return True
-        depth = len(line) - len(line.lstrip(b" "))
-        if not told or told.startswith(b"#") or depth >= indent:
+        if depth >= indent:
             continue
         head = _HEAD.match(told)
         if head is None or head[1] != wanted.pop():
