@@ -155,6 +155,44 @@ class TestRoundTrip:
         assert "Twenty is the limit." not in texts
 
 
+class TestForgottenHere:
+    @staticmethod
+    def elsewhere(tmp_path: Path, here: MemoryStore) -> Path:
+        """An export of another store, which read what this one recorded, and was told more about it."""
+        here.export(tmp_path / "given.jsonl")
+        other = MemoryStore(tmp_path / "other.db", clock=here.ledger.clock)
+        other.import_(tmp_path / "given.jsonl")
+        other.capture()
+        vault, *_ = other.recall("vault", mode="exact")
+        other.flag(vault.fact_id, reason="heliotrope was a joke")
+        other.remember("Lunch is at noon.", modality="observation", depends_on=vault.fact_id)
+        other.export(tmp_path / "back.jsonl")
+        return tmp_path / "back.jsonl"
+
+    @pytest.mark.parametrize("captured", [False, True])
+    def test_what_others_made_of_forgotten_words_does_not_bring_them_back(
+        self, tmp_path: Path, captured: bool
+    ) -> None:
+        here = MemoryStore(tmp_path / "here.db", clock=Clock())
+        turn = here.record("The vault word is heliotrope. We use Redis.", role="user", session="s")
+        if captured:
+            here.capture()
+        back = self.elsewhere(tmp_path, here)
+        if captured:
+            here.forget(next(fact for fact in here.facts() if "heliotrope" in fact.text))
+        else:
+            here.forget(turn)
+        taken = here.import_(back)
+        assert taken.problems == ()
+        assert here.import_(back).facts == 0
+        assert here.verify() == []
+        held = {fact.text for fact in here.facts()}
+        assert "Lunch is at noon." in held
+        assert ("We use Redis." in held) == captured  # only the sentence was forgotten then, not the turn
+        here.close()
+        assert b"heliotrope" not in (tmp_path / "here.db").read_bytes()
+
+
 class TestBadLines:
     @pytest.mark.parametrize(
         ("damage", "complaint"),

@@ -224,6 +224,14 @@ def under_key(db: sqlite3.Connection, scopes: Sequence[str], key: str, *, ever: 
     return {row[0]: _row(row) for row in found}
 
 
+def any_forgotten(db: sqlite3.Connection, pks: Iterable[int]) -> bool:
+    found = db.execute(
+        f"SELECT EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN facts ON pk = value WHERE state = {State.FORGOTTEN:d})",
+        (json.dumps(list(pks)),),
+    )
+    return bool(found.fetchone()[0])
+
+
 def _row(row: Sequence[Any]) -> Row:
     pk, id_, scope, key, text, modality, kind, origin, *times, state, expires_at, context = row
     said_at, recorded_at, valid_from, valid_to, ttl, probability = times

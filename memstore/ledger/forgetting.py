@@ -26,7 +26,8 @@ from memstore.model import Change
 from memstore.reports import Certificate
 
 BLANK = "\N{FULL BLOCK}"
-_FORGOTTEN = "[forgotten]"
+FORGOTTEN = "[forgotten]"
+"""In the place of a reason, which may quote what was forgotten."""
 
 
 def facts_quoting(db: sqlite3.Connection, fact_pks: Iterable[int]) -> set[int]:
@@ -155,7 +156,7 @@ def _blank_facts(tx: Transaction, doomed: Iterable[int]) -> None:
         tx.execute(
             "UPDATE transitions SET reason = ?, refusal = CASE WHEN refusal IS NULL THEN NULL ELSE ? END"
             " WHERE pk IN (SELECT transition FROM involved WHERE fact = ?)",
-            (_FORGOTTEN, _FORGOTTEN, pk),
+            (FORGOTTEN, FORGOTTEN, pk),
         )
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO, Any, Protocol, TypeVar
 
 from memstore.errors import ImportFailed
-from memstore.ledger import anchors, events, facts, transitions
+from memstore.ledger import anchors, events, facts, forgetting, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.exchange.check import (
     FORMS,
@@ -40,13 +40,18 @@ Values = Sequence[tuple[Any, ...]]
 
 @dataclass(slots=True)
 class _Import:
-    """One import in progress: aliases of events this store knows under another id, and what was done."""
+    """One import in progress, and what was done.
+
+    aliases     of events this store knows under another id
+    forgotten   what is left here of events whose words were forgotten, which the file may still have
+    """
 
     skip: bool
     problems: Problems
     root: str | None
     anywhere: bool
     aliases: dict[str, str] = field(default_factory=dict)
+    forgotten: dict[str, str] = field(default_factory=dict)
     added: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FORMS, 0))
     present: int = 0
     crowded: set[tuple[int, str]] = field(default_factory=set)
@@ -114,6 +119,8 @@ def _next_pk(tx: Transaction, table: str) -> int:
 def _write_events(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
     lines = list(map(EventLine._make, values))
     there = _keys(tx, "events", [line.id for line in lines])
+    left = _left(tx, there)
+    run.forgotten |= {line.id: left[line.id] for line in lines if left.get(line.id, line.text) != line.text}
     new = [(number, line) for number, line in zip(numbers, lines, strict=True) if line.id not in there]
     run.present += len(lines) - len(new)
     sessions = _sessions(tx, (line for _, line in new))
@@ -147,6 +154,32 @@ def _write_events(tx: Transaction, run: _Import, numbers: Sequence[int], values:
     )
     tx.db.executemany("INSERT INTO pending (event) VALUES (?)", pending)
     run.added["event"] += pk - first
+
+
+def _left(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    """{id: what is left of its text} of the events of which words were forgotten."""
+    found: dict[str, str] = {}
+    for part in _parts(ids):
+        marks = ",".join("?" * len(part))
+        found.update(
+            tx.execute(f"SELECT id, text FROM events WHERE forgotten_at IS NOT NULL AND id IN ({marks})", part)
+        )
+    return found
+
+
+def _is_gone(run: _Import, event: str, start: int, end: int) -> bool:
+    """Whether words were forgotten here that the file may still have."""
+    left = run.forgotten.get(event)
+    return left is not None and (not left or forgetting.BLANK in left[start:end])
+
+
+def _without_forgotten(run: _Import, line: FactLine) -> FactLine:
+    """A fact without what this store was told to forget: an export made before, or elsewhere, brings none of it back."""
+    if any(_is_gone(run, event, start, end) for event, start, end, _ in line.provenance):
+        return line._replace(text="", key=None, context={})
+    if any(pointer[0] in run.forgotten for pointer in line.provenance):
+        return line._replace(context={})  # which may hold words of its neighbours
+    return line
 
 
 def _sessions(tx: Transaction, lines: Iterable[EventLine]) -> dict[tuple[str, str], int]:
@@ -218,10 +251,12 @@ def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: 
     premises: list[tuple[int, int]] = []
     indexed: list[tuple[int, str, int]] = []
     keyed: dict[int, list[str]] = {}
-    for number, line in zip(numbers, lines, strict=True):
-        if line.id in known:
+    gone: dict[int, list[int]] = {}
+    for number, told in zip(numbers, lines, strict=True):
+        if told.id in known:
             run.present += 1
             continue
+        line = _without_forgotten(run, told) if run.forgotten else told
         try:
             if not line.provenance:
                 raise Bad("the fact has no pointer to an event")
@@ -237,6 +272,8 @@ def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: 
         premises += [(pk, known[premise]) for premise in line.premises]
         if line.text:
             indexed.append((pk, line.text, min(event for event, *_ in spans)))
+        elif told.text:
+            gone.setdefault(scope, []).append(pk)
         if line.key is not None:
             keyed.setdefault(scope, []).append(line.key)
         known[line.id] = pk
@@ -246,7 +283,13 @@ def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: 
     tx.db.executemany("INSERT INTO provenance (fact, event, start, stop, extractor) VALUES (?, ?, ?, ?, ?)", pointers)
     tx.db.executemany("INSERT OR IGNORE INTO dependencies (fact, premise) VALUES (?, ?)", premises)
     index(tx, indexed, more=True)
-    run.added["fact"] += len(rows)
+    for scope, old in gone.items():
+        transitions.append(
+            tx, scope=scope, change=Change.FORGOTTEN, old=old, reason="the words it came from were forgotten"
+        )
+    passed_over = sum(map(len, gone.values()))
+    run.present += passed_over
+    run.added["fact"] += len(rows) - passed_over
 
 
 class _Sources:
@@ -334,11 +377,15 @@ def _write_transition(tx: Transaction, run: _Import, line: TransitionLine) -> No
         raise Bad(f"there is no fact {missing[0]}")
     old, new = ([known[fact] for fact in side] for side in (line.old, line.new))
     causes = [] if line.event is None else [line.event]
-    sources = _Sources(tx, run, [*causes, *(pointer[0] for pointer in line.pointers)])
-    pointers = [(known[fact], sources.span(*span), by) for *span, by, fact in line.pointers]
+    said = [pointer for pointer in line.pointers if not _is_gone(run, *pointer[:3])]
+    sources = _Sources(tx, run, [*causes, *(pointer[0] for pointer in said)])
+    pointers = [(known[fact], sources.span(*span), by) for *span, by, fact in said]
     event = sources.event(causes[0]) if causes else None
     target = _transition(tx, line.target)
-    refusal = line.refusal
+    reason, refusal = line.reason, line.refusal
+    # The file may be from before the forgetting, and a reason quotes.
+    if line.change != Change.FORGOTTEN and facts.any_forgotten(tx.db, known.values()):
+        reason, refusal = forgetting.FORGOTTEN, None if refusal is None else forgetting.FORGOTTEN
     if line.change == Change.SUPERSEDED and refusal is None:
         forwards = transitions.successors(tx.db, new)
         if any({fact, *transitions.reachable(forwards, fact)} & set(old) for fact in new):
@@ -349,7 +396,7 @@ def _write_transition(tx: Transaction, run: _Import, line: TransitionLine) -> No
         change=Change(line.change),
         old=old,
         new=new,
-        reason=line.reason,
+        reason=reason,
         event=event,
         target=target,
         refusal=refusal,
