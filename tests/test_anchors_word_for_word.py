@@ -52,6 +52,7 @@ else:
     def term(x):
         return -x
 '''
+SORT = "def sort(boxes):\n    return sorted(boxes)"
 NAMES = ("Box.full", "Box.put", "Box.take", "sort", "put", "Box", "term")
 
 
@@ -75,7 +76,7 @@ class TestWhatStands:
             ("Box.put", "    def put(", "    @cached\n    # why\n\n    def put("),
             ("sort", "def sort(", "@cached(1,\n        2)\ndef sort("),
             ("sort", "def sort(", "@cached([\n    1,\n])\ndef sort("),
-            ("sort", "def sort(boxes):\n    return sorted(boxes)", 'OLD = """\ndef sort(boxes):\n    return sorted(boxes)\n"""'),
+            ("sort", SORT, f"OLD = '''\n{SORT}\n'''"),
             ("Box.full", "    @property\n", "    @cached\n    @property\n"),
             ("Box.put", "class Box", "class Crate"),
             ("Box.take", "async def take", "def take"),

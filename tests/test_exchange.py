@@ -170,9 +170,7 @@ class TestForgottenHere:
         return tmp_path / "back.jsonl"
 
     @pytest.mark.parametrize("captured", [False, True])
-    def test_what_others_made_of_forgotten_words_does_not_bring_them_back(
-        self, tmp_path: Path, captured: bool
-    ) -> None:
+    def test_what_others_made_of_forgotten_words_does_not_bring_them_back(self, tmp_path: Path, captured: bool) -> None:
         here = MemoryStore(tmp_path / "here.db", clock=Clock())
         turn = here.record("The vault word is heliotrope. We use Redis.", role="user", session="s")
         if captured:

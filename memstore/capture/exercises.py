@@ -24,7 +24,9 @@ _PLAY = (
     r"(?:brainstorm\w*|thought\s+experiments?|role[\s-]?play\w*|what[\s-]ifs?|hypotheticals?|hypothetically|scenario\s+planning|contingency\s+planning|"
     r"spitball\w*|exploratory|make[\s-]believe|pretend(?:ing)?|imagining|(?:thinking|musing)\s+(?:out\s+)?loud|playing\s+devil(?:'|’)s\s+advocate)"
 )
-_ALL_OF_IT = r"(?:this|it|that|(?:every|any)thing\s+(?:here|i\s+say)|what\s+follows|the\s+following|the\s+next\s+(?:bit|part))"
+_ALL_OF_IT = (
+    r"(?:this|it|that|(?:every|any)thing\s+(?:here|i\s+say)|what\s+follows|the\s+following|the\s+next\s+(?:bit|part))"
+)
 _OPENS = re.compile(
     # Nothing may follow but the end: "this is just an exploratory test" tells of a test.
     rf"\b{_ALL_OF_IT}(?:\s+is|(?:'|’)s)\s+(?:all\s+)?(?:just|only|purely|merely|strictly|all)\s+(?:an?\s+)?{_PLAY}(?=\s*(?:[.!,;:…)—–]|-\s|$|(?:for|right)\s+now\b|talk\b|discussion\b|session\b|exercise\b))"

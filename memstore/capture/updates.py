@@ -273,11 +273,13 @@ def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
     if new.modality in _OPEN or not cues.FINAL.search(new.text):
         return
     mine = [value for value in values(new.text) if not _was(new.text, value, True)]
+    words = set(content(new.text))
     for old in held:
         if old.said_at == new.said_at and cues.AT_FIRST.search(old.text) and not cues.FINAL.search(old.text):
             for was in values(old.text, old.about):
                 now = next((v for v in mine if comparable(v, was) and v.canonical != was.canonical), None)
-                if now is not None:
+                # A plan has one date, and many figures: of two of those, something must say that they are of one thing.
+                if now is not None and (was.type in ("date", "clock") or words & set(content(old.text))):
                     why = f"first {old.text[was.start : was.end].strip()}, in the end {new.text[now.start : now.end].strip()}"
                     yield Proposal(old.id, Relation.REPLACES, 0.85, (why,))
                     break
@@ -359,13 +361,22 @@ def _by_state(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
             yield Relation.REPLACES, score, (f"another state of {' '.join(sorted(of.words))}",)
 
 
+_OF_ANYTHING = frozenset(
+    map(
+        stem,
+        "due deadline scheduled starts begins ends closes today tomorrow minute mins hour hrs day days week month left".split(),
+    )
+)
+"""What is said of any time left, and tells of no one thing: a review and a launch of one project are both scheduled."""
+
+
 def _by_time_left(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
     """The time left until one thing, told anew: what was left before is not what is left now."""
     one, other = new.statement.text, old.statement.text
     if counts_down(one) and counts_down(other):
         both = identifiers(one) & identifiers(other)
         alone = identifiers(one) ^ identifiers(other)
-        more = [s for s in seen.stems if s not in both]
+        more = [s for s in seen.stems if s not in both and s not in _OF_ANYTHING]
         if more and both and not alone:
             yield Relation.REPLACES, 1.8, ("the time left, told anew", *_shown(seen.stems, None))
         elif len(more) >= 2 and not alone and not new.subject.differs(old.subject):

@@ -174,7 +174,7 @@ def _is_gone(run: _Import, event: str, start: int, end: int) -> bool:
 
 
 def _without_forgotten(run: _Import, line: FactLine) -> FactLine:
-    """A fact without what this store was told to forget: an export made before, or elsewhere, brings none of it back."""
+    """A fact without what this store was told to forget: an export made before, or elsewhere, does not undo it."""
     if any(_is_gone(run, event, start, end) for event, start, end, _ in line.provenance):
         return line._replace(text="", key=None, context={})
     if any(pointer[0] in run.forgotten for pointer in line.provenance):
