@@ -49,6 +49,22 @@ def read_as(text: str, sure: float = 0.9, **readings: str) -> list[tuple[str, Mo
     return [(c.text, c.modality) for c in VerbatimExtractor(tagger).extract([event(text)]).claims]
 
 
+def test_what_is_barely_a_decision_is_not_cut_out_of_an_option() -> None:
+    left, right = "We weigh tokens for the app", "and we could use cookies."
+
+    class Torn(Reading):
+        def _one(self, modality: Modality) -> Tag:
+            tag = super()._one(modality)
+            if modality is not DECISION:
+                return tag
+            torn = {**tag.probabilities, DECISION: 0.3, OBSERVATION: 0.6}
+            return Tag(DECISION, torn[DECISION], torn, ())
+
+    readings = {left: DECISION, right: OPTION, f"{left}, {right}": OPTION}
+    for tagger, parts in ((Reading(readings), 2), (Torn(readings), 1)):
+        assert len(VerbatimExtractor(tagger).extract([event(f"{left}, {right}")]).claims) == parts
+
+
 class TestLineage:
     @given(st.text(max_size=300))
     def test_the_text_of_a_claim_is_its_quote(self, text: str) -> None:

@@ -11,16 +11,19 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from memstore.capture.extract import Extraction, Extractor
 from memstore.model import Event
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 WORTH_IT = 150_000
 """Characters. Starting an interpreter and its model takes as long as reading about this much."""
 
-_AHEAD = 4
+_AHEAD = 8
 """How many batches may be read before their turn to be written has come."""
 
 _CODE = """
@@ -69,48 +72,63 @@ class Beside:
         self._process.communicate()
 
 
-def on_two_cores(
-    extractor: Extractor, asked: Sequence[tuple[Sequence[Event], Sequence[Event]]]
-) -> Iterator[Extraction]:
-    """What is read in each batch of (events, those before), in order.
+class Readers:
+    """The caller and, from the first time that there is much to read, a process beside. A context, which ends that."""
 
-    The process beside always has the next batch in hand. Where its answer is not there when it is wanted, the caller
-    does not wait but reads a batch that nobody has begun.
-    """
-    try:
-        beside = Beside()
-    except OSError:  # no process can be had
-        yield from (extractor.extract(*one) for one in asked)
-        return
-    found: dict[int, Extraction | Future[Extraction]] = {}
-    fresh = 0
-    with ThreadPoolExecutor(1) as hand:  # holds the pipes, so that the process never waits for the caller
-        try:
-            for number in range(len(asked)):
-                while True:
-                    limit = min(len(asked), number + _AHEAD)
-                    given = sum(isinstance(one, Future) and not one.done() for one in found.values())
-                    if fresh < limit and given < 2:
-                        found[fresh] = hand.submit(beside.read, *asked[fresh])
-                    elif fresh < limit and not _there(found[number]):
-                        found[fresh] = extractor.extract(*asked[fresh])
-                    else:
-                        break
-                    fresh += 1
-                one = found.pop(number)
-                if isinstance(one, Future):
-                    try:
-                        one = one.result()
-                    except (OSError, EOFError):  # it is gone: what was left to it is read here
-                        one = extractor.extract(*asked[number])
-                yield one
-        finally:
-            beside.close()
-            hand.shutdown(cancel_futures=True)
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+        self._beside: Beside | None = None
+        self._hand: ThreadPoolExecutor | None = None  # holds the pipes, so that the process never waits for the caller
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._beside is not None and self._hand is not None:
+            self._beside.close()
+            self._hand.shutdown(cancel_futures=True)
+
+    def read(self, asked: Sequence[tuple[Sequence[Event], Sequence[Event]]]) -> Iterator[Extraction]:
+        """What is read in each batch of (events, those before), in order.
+
+        The process beside always has the next batch in hand. Where its answer is not there when it is wanted, the
+        caller does not wait but reads a batch that nobody has begun.
+        """
+        self._begin(asked)
+        beside, hand = self._beside, self._hand
+        if beside is None or hand is None:
+            yield from (self._extractor.extract(*one) for one in asked)
+            return
+        found: dict[int, Extraction | Future[Extraction]] = {}
+        fresh = 0
+        for number in range(len(asked)):
+            while fresh < min(len(asked), number + _AHEAD):
+                if sum(not _there(one) for one in found.values()) < 2:
+                    found[fresh] = hand.submit(beside.read, *asked[fresh])
+                elif not _there(found[number]):
+                    found[fresh] = self._extractor.extract(*asked[fresh])
+                else:
+                    break
+                fresh += 1
+            one = found.pop(number)
+            try:
+                ready = one if isinstance(one, Extraction) else one.result()
+            except (OSError, EOFError):  # it is gone: what was left to it is read here
+                ready = self._extractor.extract(*asked[number])
+            yield ready
+
+    def _begin(self, asked: Sequence[tuple[Sequence[Event], Sequence[Event]]]) -> None:
+        """Begin the process beside, where there is none yet, it is worth one, and one can be had."""
+        much = sum(len(event.text) for events, _ in asked for event in events) >= WORTH_IT
+        if self._beside is None and self._extractor.beside and much:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with suppress(OSError):
+                self._beside, self._hand = Beside(), ThreadPoolExecutor(1)
 
 
 def _there(one: Extraction | Future[Extraction]) -> bool:
-    return not isinstance(one, Future) or one.done()
+    return isinstance(one, Extraction) or one.done()
 
 
 def serve() -> None:

@@ -5,7 +5,7 @@ read is taken inside it, batch by batch; a capture that stops midway has kept it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,50 +94,39 @@ def capture(
 
     `claude`, where there is one, is shown the updates that the words alone leave open.
     """
+    from memstore.capture.beside import Readers
     from memstore.reports import CaptureReport
 
     done = _Done()
     name = f"{extractor.name}/{extractor.version}"
-    while True:
-        with ledger.reading() as db:
-            waiting = events.waiting(db, scope, session, _BATCH)
-            batches = [
-                (events.before(db, batch[0][0], _CONTEXT), batch) for batch in _batches(waiting, extractor.portion)
-            ]
-        if not batches:
-            return CaptureReport(
-                done.events, done.facts, done.corroborated, skipped=dict(done.skipped), updates=dict(done.updates)
-            )
-        for before, batch, extraction in _read(extractor, batches):
-            read = [event for _, event in batch]
-            seen = [see(claim.text) for claim in extraction.claims]
-            with ledger.writing() as tx:
-                if not events.unchanged(tx, [*before, *read]):
-                    continue  # somebody forgot some of these words meanwhile: read them again as they are now
-                if take(tx, batch, extraction, name, lifetimes, seen, done):
-                    done.skipped.update(extraction.skipped)
-            if claude is not None and done.open:
-                from memstore.store import updating
+    with Readers(extractor) as readers:
+        while True:
+            with ledger.reading() as db:
+                waiting = events.waiting(db, scope, session, _BATCH)
+                batches = [
+                    (events.before(db, batch[0][0], _CONTEXT), batch) for batch in _batches(waiting, extractor.portion)
+                ]
+            if not batches:
+                return CaptureReport(
+                    done.events, done.facts, done.corroborated, skipped=dict(done.skipped), updates=dict(done.updates)
+                )
+            asked = [([event for _, event in batch], before) for before, batch in batches]
+            for (before, batch), extraction in zip(batches, readers.read(asked), strict=True):
+                read = [event for _, event in batch]
+                seen = [see(claim.text) for claim in extraction.claims]
+                with ledger.writing() as tx:
+                    if not events.unchanged(tx, [*before, *read]):
+                        continue  # somebody forgot some of these words meanwhile: read them again as they are now
+                    if take(tx, batch, extraction, name, lifetimes, seen, done):
+                        done.skipped.update(extraction.skipped)
+                if claude is not None and done.open:
+                    from memstore.store import updating
 
-                done.skipped.update(updating.judge(ledger, claude, done.open, read[0].session, done.updates))
-            done.open.clear()
+                    done.skipped.update(updating.judge(ledger, claude, done.open, read[0].session, done.updates))
+                done.open.clear()
 
 
 _Batch = list[tuple[int, Event]]
-
-
-def _read(
-    extractor: Extractor, batches: Sequence[tuple[Sequence[Event], _Batch]]
-) -> Iterator[tuple[Sequence[Event], _Batch, Extraction]]:
-    """What was read in each batch. Much text is read on two cores, where another process can be had."""
-    from memstore.capture import beside  # most captures are short, and need none of it
-
-    asked = [([event for _, event in batch], before) for before, batch in batches]
-    read: Iterator[Extraction] = (extractor.extract(*one) for one in asked)
-    if sum(len(event.text) for events_, _ in asked for event in events_) >= beside.WORTH_IT and extractor.beside:
-        read = beside.on_two_cores(extractor, asked)
-    for (before, batch), extraction in zip(batches, read, strict=True):
-        yield before, batch, extraction
 
 
 def take(
