@@ -225,6 +225,7 @@ class TestDocuments:
             ("The queue has a timeout of 30 seconds.", "Timeouts of 60 seconds are now usual."),
             ("ADR 12: Statistics (November 1972)", "ADR 45: Statistics (November 1973)"),
             ("ADR 12: Where sessions are kept", "This record builds on ADR 12."),
+            ("ADR 12: A response to RFC 28", "ADR 45: A response to RFC 467"),
         ],
     )
     def test_likeness_between_two_documents_tells_little(self, old: str, new: str) -> None:

@@ -41,7 +41,7 @@ _NOTICE = re.compile(
     re.IGNORECASE,
 )
 """What announces a statement is no part of its subject: "Update: the port is 80"."""
-_VERSION = re.compile(r"v?\d{1,3}|version|edition|revised|revision|bis")
+_NUMBER = re.compile(r"v?\d{1,3}")
 _WORDS = re.compile(r"\w+")
 _LABEL = re.compile(r"([^\W\d_][\w’'-]*)\s+(?:no\.?\s*|number\s+|#)?#?$", re.IGNORECASE)
 
@@ -156,8 +156,15 @@ def title(text: str) -> tuple[str, str, tuple[str, ...]] | None:
 
 
 def unversioned(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of a title without the version it ends in: "Package metadata 1.2", "Hash functions, version 2"."""
-    kept = list(words)
-    while len(kept) > 2 and _VERSION.fullmatch(kept[-1]):
-        kept.pop()
-    return tuple(kept)
+    """The words of a title without the version it ends in: "Package metadata 1.2", "Hash functions, version 2".
+
+    A number alone is no version: "Response to RFC 28", "Phase 2".
+    """
+    numbers = 0
+    while numbers < len(words) and _NUMBER.fullmatch(words[-1 - numbers]):
+        numbers += 1
+    rest = words[: len(words) - numbers]
+    told = rest and rest[-1] in ("version", "edition", "revision")
+    if numbers == 1 and not told and not words[-1].startswith("v"):
+        return words
+    return rest[:-1] if numbers and told else rest
