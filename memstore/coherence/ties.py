@@ -21,6 +21,8 @@ from memstore.ledger.anchors import Tie
 from memstore.ledger.connection import Transaction
 
 HASTE = 1.0
+SEARCH = 5.0
+"""Seconds for one move: on a busy machine one was too little, and what had moved was called missing."""
 _KEPT = 16
 
 
@@ -63,7 +65,7 @@ def tie(tx: Transaction, fact: int, root: Path, snapshots: Iterable[Snapshot]) -
         anchors.add(tx, _row(Tie(0, fact, str(root), "", None, None, "", "", "", None, None, 0), seen, tx.at))
 
 
-def look(ties: Sequence[Tie], *, mask: Mask, seconds: float | None = None, search: float = 1.0) -> list[Finding]:
+def look(ties: Sequence[Tie], *, mask: Mask, seconds: float | None = None, search: float = SEARCH) -> list[Finding]:
     """Look at what facts are tied to, in order, until `seconds` have passed (None: at all of it).
 
     A move is searched for during at most `search` seconds each, and what is left of the time. With less than a second
