@@ -49,6 +49,12 @@ class TestOneThingIsInOneState:
             ("The billing service is up", "The search service is down"),
             ("The login test was failing last week", "The login test is stable"),
             ("The audit passed", "If the audit failed, we would hear of it"),
+            ("Flag new_cart is enabled in staging", "Flag new_cart is disabled in production"),
+            ("Dark mode is enabled by default", "Dark mode is disabled for print"),
+            ("The issue tracker is open to everyone", "The issue tracker is closed on weekends"),
+            ("The payment gateway is up", "The payment gateway is down for maintenance tomorrow"),
+            ("The status badge is red when the job fails", "The status badge is green when the job passes"),
+            ("The user account is active after sign-up", "The user account is inactive until it is verified"),
         ],
     )
     def test_another_thing_or_another_time_is_left_alone(self, old: str, new: str) -> None:

@@ -46,6 +46,12 @@ _STATES = tuple(
     for good, bad in _KINDS
 )  # fmt: skip
 _ANY = re.compile("|".join(rf"\b(?:{good}|{bad})\b" for good, bad in _KINDS), re.IGNORECASE)
+# "enabled in staging", "open on weekdays", "down if it rains": where, for whom or when it is so, and not beyond.
+_LIMIT = re.compile(
+    r"\b(?:in|on|for|to|at|under|during|after|before|outside|except|by\s+default|only|when(?:ever)?|if|unless|while|until|once|tomorrow|next)\b.*",
+    re.IGNORECASE,
+)
+_CONDITION = re.compile(r"\b(?:by\s+default|when(?:ever)?|if|unless|while|until|once|tomorrow|next)\b", re.IGNORECASE)
 _HAPPENED = re.compile(r"(?:was|were|had)\b", re.IGNORECASE)
 _MATTER = re.compile(
     r"^\W*(?:ready|green|stable|approved|blocked|delayed|good\s+to\s+go|on\s+(?:track|schedule|hold)|at\s+risk)\b",
@@ -77,13 +83,23 @@ _IDENTIFIER = re.compile(r"#\d+|\b(?=[\w-]*(?:\d|[a-z][A-Z]))(?=[\w-]*[A-Za-z])[
 class State(NamedTuple):
     """What kind of state a statement gives its subject, and on which side of it; `subject` as `capture.subjects` has it.
 
-    `over` where it says how things stood: "the build was broken".
+    `over` where it says how things stood: "the build was broken". `limit` says how far it goes: "in staging".
     """
 
     kind: int
     well: bool
     over: bool
+    limit: str
     subject: Subject
+
+    def may_hold_beside(self, other: State) -> bool:
+        """Each may be so in its own place or case: "enabled in staging", "disabled in production"."""
+        if self.limit == other.limit:
+            return False
+        if (self.limit and other.limit) or _CONDITION.search(self.limit + " " + other.limit):
+            return True
+        # What happened once happened, wherever: "passed", then "failed in the last step".
+        return bool(self.limit) and self.kind not in _REACHED
 
 
 @lru_cache(maxsize=4096)
@@ -103,12 +119,16 @@ def states(text: str, about: str = "") -> tuple[State, ...]:
         if match is None or not of.words:
             continue
         over = kind != _DECIDED and bool(_HAPPENED.match(match[0]))
-        found.append(State(kind, bool(well) != bool(_NOT.search(match[0])), over, of))
+        limit = _LIMIT.search(said, match.end())
+        told = limit[0].rstrip(" .!").lower() if limit else ""
+        found.append(State(kind, bool(well) != bool(_NOT.search(match[0])), over, told, of))
     return tuple(found)
 
 
 _DECIDED = 2
 """The kind of state that is reached once: "was approved" says how things stand, "was down" how they stood."""
+_REACHED = (0, _DECIDED, 5)
+"""Those that come of one event: it passed, was refused, is late."""
 
 
 def fragment(text: str) -> bool:
