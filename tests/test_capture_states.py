@@ -101,6 +101,34 @@ class TestTimeRunsDown:
         assert not counts_down("We will pay the invoice that is due tomorrow")
         assert not counts_down("I'll close the ticket that is due today")
 
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "Sessions expire in 15 minutes.",
+            "Access tokens expire in one hour.",
+            "The password reset link expires in 24 hours.",
+            "A share ends in 30 days.",
+            "Invoices are due in 30 days.",
+            "Trials end in two weeks and auto-renew.",
+            "The worker starts within five minutes of boot.",
+        ],
+    )
+    def test_a_rule_of_how_long_things_last_is_not_over_after_so_long(self, rule: str, tmp_path) -> None:
+        assert not counts_down(rule)
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record(rule, role="user", session="s")
+            memory.capture()
+            (fact,) = memory.facts()
+            assert memory.status(fact, now=AT + timedelta(days=20)) is Status.LIVE
+
+    def test_what_holds_for_the_next_weeks_ends_then_whatever_it_is_about(self, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record("All deploys that end a release are frozen for the next two weeks.", role="user", session="s")
+            memory.capture()
+            (fact,) = memory.facts()
+            assert memory.status(fact, now=AT + timedelta(days=10)) is Status.LIVE
+            assert memory.status(fact, now=AT + timedelta(days=20)) is Status.EXPIRED
+
     def test_what_counts_down_or_says_until_when_is_over_at_that_time(self, tmp_path) -> None:
         now = AT
         with MemoryStore(tmp_path / "m.db", clock=lambda: now) as memory:

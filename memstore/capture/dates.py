@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from dateutil.relativedelta import relativedelta
 
 from memstore.capture.extract import Mention
-from memstore.capture.states import counts_down
+from memstore.capture.states import counts_down, rules
 
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -99,7 +99,10 @@ def validity(text: str, dates: tuple[Mention, ...]) -> Interval | tuple[datetime
     running = bool(dates) and counts_down(text)
     for date in dates:
         lead = text[max(0, date.start - 24) : date.start]
-        if _TO.search(lead) or (_FOR_THE_NEXT.search(lead) and "next" in date.words.lower()):
+        for_the_next = _FOR_THE_NEXT.search(lead) and "next" in date.words.lower()
+        if not for_the_next and _RUNNING.match(date.words) and rules(text):
+            continue
+        if _TO.search(lead) or for_the_next:
             valid_to = date.until
         elif _BEFORE.search(lead):
             valid_to = None  # a deadline, not a lifetime

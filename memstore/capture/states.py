@@ -60,11 +60,13 @@ _MATTER = re.compile(
 
 _COUNT = r"(?:\d{1,3}|a|an|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _UNIT = r"(?:minutes?|mins?|hours?|hrs?|days?|weeks?|months?)"
+# Not "within five minutes of boot", "in 30 days from receipt": those count from something else than now.
 _LEFT = re.compile(
-    rf"\b(?:in|within)\s+{_COUNT}\s+{_UNIT}\b|\b{_COUNT}[\s-]+{_UNIT}\s+(?:away|left|remaining|to\s+go|from\s+now)\b|\({_COUNT}\s+{_UNIT}\)"
+    rf"\b(?:in|within)\s+{_COUNT}\s+{_UNIT}\b(?!\s+(?:of|after|before|per|from\s+(?!now\b|today\b)))|\b{_COUNT}[\s-]+{_UNIT}\s+(?:away|left|remaining|to\s+go|from\s+now)\b|\({_COUNT}\s+{_UNIT}\)"
     r"|\b(?:today|tonight|tomorrow)\b",
     re.IGNORECASE,
 )
+_NEAR = re.compile(r"\b(?:today|tonight|tomorrow)\b", re.IGNORECASE)
 _AWAITED = re.compile(
     r"\b(?:due|deadlines?|expir(?:es?|ing|y|ation)|(?:auto-?)?renew(?:s|al|ing)?|ends?|ending|closes?|closing|breach(?:es)?|cut-?off|final\s+day|last\s+day|"
     r"starts|begins|launches|arrives|departs|scheduled)\b",
@@ -74,6 +76,14 @@ _PAST = re.compile(r"\b(?:was|were|had|ago|yesterday|last)\b", re.IGNORECASE)
 # What somebody means to do by then is a commitment: it is not over because the time has come.
 _MEANT = re.compile(
     r"\b(?:i|we)(?:(?:'|’)ll|\s+(?:will|shall|must|need|plan|want)|(?:'|’)(?:m|re)\s+going)\b|\blet(?:'|’)?s\b",
+    re.IGNORECASE,
+)
+# "Sessions expire in 15 minutes", "a reset link expires in 24 hours": a rule of how long such things last, whenever they
+# begin. Many things without an article, any one of a kind, or what is made anew all day.
+_RULE = re.compile(
+    r"^\W*(?:an?|each|every|any|all)\s[^.;!?]{0,60}?\b(?:due|expires?|ends?|(?:auto-?)?renews?|starts?|begins?|closes?|launch(?:es)?|arrives?|departs?)\b"
+    r"|^\W*(?!(?:the|our|my|your|their|his|her|its|these|those|both)\b)(?:[\w-]+\s+){0,3}?[\w-]+[^\Ws]s\s+(?:(?:will|must|should|shall|always|usually|typically)\s+)*(?:are\s+due|expire|end|(?:auto-?)?renew|start|begin|close|launch|arrive|depart)\b"
+    r"|\b(?:tokens?|sessions?|links?|cookies?|caches?|entry|entries|codes?|otps?|locks?|leases?|urls?|jwts?|keys?|records?|messages?|passwords?)\s+(?:(?:will|must|should|shall|always|usually|typically)\s+)*(?:expires?|ends?|closes?|(?:auto-?)?renews?|starts?)\b",
     re.IGNORECASE,
 )
 # "TICKET-9999", "VendorX", "#1234": words that are names by their spelling.
@@ -155,7 +165,15 @@ def opposed(new: tuple[State, ...], old: tuple[State, ...]) -> tuple[State, Stat
 def counts_down(text: str) -> bool:
     """Does it say how long it is until something awaited, as seen from the moment of saying?"""
     runs = _LEFT.search(text) and _AWAITED.search(text)
-    return bool(runs and not _PAST.search(text) and not _MEANT.search(text))
+    if not runs or _PAST.search(text) or _MEANT.search(text):
+        return False
+    return not rules(text)
+
+
+@lru_cache(maxsize=4096)
+def rules(text: str) -> bool:
+    """Does it say how long each thing of a kind lasts, and so no moment at which one ends?"""
+    return bool(_RULE.search(text)) and not _NEAR.search(text)
 
 
 @lru_cache(maxsize=4096)
