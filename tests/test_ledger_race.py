@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from memstore import MemoryStore, Status
+from memstore.ledger.connection import Ledger
 from tests.ledger import invariants, workers
 from tests.test_ledger_machine import EveryLine
 
@@ -74,6 +76,30 @@ class TestManyProcesses:
         assert [f.id for f in live] == [getattr(store.get("limit"), "id", None)]
         assert len(store.history(live[0]).facts) == 48
         assert store.history(store.facts()[0]).heads == (live[0].id,)
+
+    def test_a_writer_that_never_pauses_keeps_nobody_out(self, tmp_path: Path) -> None:
+        path = tmp_path / "memory.db"
+        MemoryStore(path).close()
+
+        def hog(path: Path, name: int) -> None:
+            ledger = Ledger(path)
+            (path.parent / "begun").touch()
+            while not (path.parent / "done").exists():
+                with ledger.writing():
+                    time.sleep(0.02)
+
+        child = in_child(hog, path, 0)
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        ledger = Ledger(path, busy_seconds=10)
+        try:
+            for _ in range(10):
+                with ledger.writing():
+                    pass
+        finally:
+            (tmp_path / "done").touch()
+            assert os.waitpid(child, 0)[1] == 0
+            ledger.close()
 
     def test_processes_that_capture_the_same_turns_make_nothing_twice(self, tmp_path: Path) -> None:
         store = MemoryStore(tmp_path / "memory.db")
