@@ -3,7 +3,7 @@
 The columns are the entries of the reproduction file that name a table; the figures are its figures. Bold is the best
 memory of a column (bounds and controls do not compete). Below them stands, in words, where another memory came out
 ahead of memstore in any headline metric of any task, and whether that can be told from chance: paired by question,
-clustered by conversation, corrected by Holm over everything that is compared there. It is read from the logs.
+clustered by conversation, corrected by Holm over all that is compared on a task. It is read from the logs.
 """
 
 from __future__ import annotations
@@ -100,10 +100,13 @@ def _behind(found: Sequence[TaskTable], run: RunLog) -> str:
                 one = stats.compare(values(groups[table.task, arm], column), ours)
                 if ours and one.difference.n:
                     compared[table.task, column, arm] = one
-    holm = stats.holm({key: one.p for key, one in compared.items()})
+    # Within a task: a loss on one must not fade because others were added.
+    holm: dict[tuple[str, str, str], float | None] = {}
+    for table in found:
+        holm |= stats.holm({key: one.p for key, one in compared.items() if key[0] == table.task})
     lower = {(t.task, c) for t in found for c in t.lower_is_better}
     sure, unsure = _ahead(compared, holm, lower, sure=True), _ahead(compared, holm, lower, sure=False)
-    said = [f"**Where others beat {OURS}** ({len(compared)} paired comparisons of headline metrics, Holm-corrected):"]
+    said = [f"**Where others beat {OURS}** ({len(compared)} paired comparisons, Holm-corrected within each task):"]
     said.append("\n".join(f"- {line}" for line in sure) if sure else "- nowhere beyond chance.")
     if unsure:
         said.append("Also ahead, but not beyond chance: " + "; ".join(unsure) + ".")
