@@ -190,6 +190,22 @@ class TestForgottenHere:
         here.close()
         assert b"heliotrope" not in (tmp_path / "here.db").read_bytes()
 
+    @pytest.mark.parametrize("whole", [False, True])
+    def test_a_turn_that_both_stores_recorded_stays_forgotten_here(self, tmp_path: Path, whole: bool) -> None:
+        here, other = (MemoryStore(tmp_path / f"{name}.db", clock=Clock()) for name in ("here", "other"))
+        for store in (here, other):
+            store.record("The vault word is heliotrope. We use Redis.", role="user", session="s", ref="1")
+            store.capture()
+        other.export(tmp_path / "other.jsonl")
+        here.forget(here.facts()[0] if not whole else here.event(here.facts()[0].provenance[0].event_id))
+        assert here.import_(tmp_path / "other.jsonl").problems == ()
+        assert not any("heliotrope" in fact.text for fact in here.facts())
+        assert here.verify() == []
+        odd = MemoryStore(tmp_path / "odd.db", clock=Clock())
+        odd.record("Something else under that name.", role="user", session="s", ref="1")
+        with pytest.raises(ImportFailed, match="other words"):
+            odd.import_(tmp_path / "other.jsonl")
+
 
 class TestBadLines:
     @pytest.mark.parametrize(

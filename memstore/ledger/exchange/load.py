@@ -136,7 +136,7 @@ def _write_events(tx: Transaction, run: _Import, numbers: Sequence[int], values:
             if identity in taken:
                 raise Bad("another event of this file has the same identity")
             if identity in known:  # this store recorded the same event itself, under an id of its own
-                run.aliases[line.id] = _same_words(tx, known[identity], line)
+                run.aliases[line.id] = _same_words(tx, run, known[identity], line)
                 run.present += 1
                 continue
         except Bad as bad:
@@ -232,12 +232,23 @@ def _known(tx: Transaction, said: Iterable[tuple[Any, ...]]) -> dict[tuple[objec
     return found
 
 
-def _same_words(tx: Transaction, event: int, line: EventLine) -> str:
+def _same_words(tx: Transaction, run: _Import, event: int, line: EventLine) -> str:
     """The id under which this store holds an event. Raises Bad if it holds other words."""
     there = events.by_pk(tx.db, [event])[event]
     if there.text != line.text:
-        raise Bad(f"this store holds other words under ref {line.ref!r} of that session")
+        if not _is_left_of(_left(tx, [there.id]).get(there.id), line.text):
+            raise Bad(f"this store holds other words under ref {line.ref!r} of that session")
+        run.forgotten[line.id] = there.text
     return there.id
+
+
+def _is_left_of(left: str | None, text: str) -> bool:
+    """Whether that is what forgetting leaves of a text: nothing, or all but some of its words."""
+    if left is None or not left:
+        return left is not None
+    return len(left) == len(text) and all(
+        kept in (said, forgetting.BLANK) for kept, said in zip(left, text, strict=True)
+    )
 
 
 def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: Values, index: Index) -> None:
