@@ -69,6 +69,7 @@ class TestStance:
             ("Why does the cache miss on every request?", Modality.QUESTION),
             ("I'm not sure how to mock the clock.", Modality.QUESTION),
             ("The tests ran for ten minutes.", Modality.OBSERVATION),
+            ("The deploy finished at noon.", Modality.OBSERVATION),
         ],
     )
     def test_plain_cases(self, text: str, expected: Modality) -> None:
@@ -84,6 +85,22 @@ class TestStance:
     )
     def test_a_decision_need_not_say_we_decided(self, text: str) -> None:
         assert modality(text) is Modality.DECISION
+
+    @pytest.mark.parametrize(
+        ("news", "settled"),
+        [
+            ("The staging server is down.", "The staging server must be down by nine."),
+            ("All tests pass now.", "All tests must pass before a merge."),
+            ("The build is green again.", "We keep the build green."),
+            ("The branch is ready for review.", "We will have the branch ready for review."),
+            ("The cert expires on Friday.", "We let the cert expire on Friday."),
+        ],
+    )
+    def test_bare_news_is_no_decision_and_what_is_to_be_so_is_one(self, news: str, settled: str) -> None:
+        tag = TAGGER.tag([news])[0]
+        assert tag.modality is Modality.OBSERVATION
+        assert sum(tag.probabilities.values()) == pytest.approx(1)
+        assert modality(settled) is Modality.DECISION
 
     def test_whose_words_they_are_matters(self) -> None:
         assert modality("We will use Kafka.") is not modality("Ann suggested that we use Kafka.")

@@ -44,8 +44,8 @@ def _read(table: str) -> dict[str, _Pattern]:
 
 PATTERNS = _read(resources.files("memstore.capture.tagger").joinpath("cues.txt").read_text(encoding="utf-8"))
 
-_CLAUSE, _CONDITION, _DEPENDENT, _REPORTED = (
-    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported!")
+_CLAUSE, _CONDITION, _DEPENDENT, _REPORTED, _NEWS = (
+    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported!", "@news")
 )
 #: Patterns that look at capitals see the text as it is; the others see it lower-cased, which is twice as fast,
 #: and with straight apostrophes.
@@ -178,3 +178,11 @@ def left_open(text: str, cues: Sequence[Cue]) -> bool:
     """
     roles = {cue.role for cue in cues if cue.name == "undecided"}
     return "last" in roles or ("main" in roles and len(clauses(text)) == 1)
+
+
+def is_news(text: str) -> bool:
+    """Whether all that the sentence says is how one thing stands or what became of it ("the build is green again").
+
+    Somebody may have settled that it be so; the sentence reports it, and is stale by tomorrow.
+    """
+    return _NEWS.match(text.translate(_LOWER)) is not None

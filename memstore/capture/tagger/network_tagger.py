@@ -1,7 +1,8 @@
 """The tagger everyone gets: the shipped network over words and cues, calibrated, explained by cues.
 
 A decision is said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how
-few), and never of a sentence that ends by saying that nothing is decided: negation is what small networks see worst.
+few). It is never said of a sentence that ends by saying that nothing is decided, for negation is what small networks
+see worst; nor of bare news, for taken as a decision yesterday's build would be believed for ever.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from importlib import resources
 from pathlib import Path
 
 from memstore.capture.tagger.cue_tagger import MODALITIES, CueTagger, choose, features
-from memstore.capture.tagger.cues import clip, find_cues, left_open
+from memstore.capture.tagger.cues import clip, find_cues, is_news, left_open
 from memstore.capture.tagger.network import Network
 from memstore.capture.tagger.tag import Tag
+from memstore.model import Modality
 
 MODEL = Path(str(resources.files("memstore.capture.tagger"))) / "model.npz"
 
-_NEVER = 2.0
+_DECISION = MODALITIES.index(Modality.DECISION)
 
 
 class NetworkTagger:
@@ -39,7 +41,9 @@ class NetworkTagger:
         probabilities = self._network.probabilities(judged, names).tolist()
         tags = []
         for text, found, row in zip(judged, cues, probabilities, strict=True):
-            modality = choose(row, _NEVER if left_open(text, found) else self._threshold)
+            if left_open(text, found) or is_news(text):
+                row = _without_decision(row)
+            modality = choose(row, self._threshold)
             tags.append(
                 Tag(
                     modality,
@@ -49,3 +53,9 @@ class NetworkTagger:
                 )
             )
         return tags
+
+
+def _without_decision(row: list[float]) -> list[float]:
+    """The probabilities once it is known that nothing is decided: those of the others, given that."""
+    others = sum(row) - row[_DECISION]
+    return [0.0 if i == _DECISION else p / others for i, p in enumerate(row)]
