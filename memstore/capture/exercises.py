@@ -3,7 +3,7 @@
 "Let's brainstorm. This is just exploratory. … OK, enough brainstorming, back to what we really do." What is said in between
 holds within the exercise: it settles nothing outside, and is over when the exercise is. Both ends must be said, by
 the user, in one session: what only looks like a beginning changes nothing, for a decision taken after it may well be meant.
-What was taken in before the end was said stays as it was taken in.
+What was taken in before the end was said is withdrawn when it is said (`store.ending`).
 """
 
 # ruff: noqa: E501 (patterns read better on one line)
@@ -50,9 +50,13 @@ _MEANT = re.compile(
     r"\b(?:for\s+real|in\s+earnest|seriously|no\s+joke|not\s+(?:part\s+of|just)\s+(?:the|this|an?)\s+\w+|(?:we|i)(?:(?:'|’)ve|\s+have)?\s+(?:already\s+|really\s+|actually\s+)?decided|regardless)\b",
     re.IGNORECASE,
 )
-# Turns that an exercise may last. What was opened and not closed by then was left without a word.
-_LONGEST = 40
+LONGEST = 40
+"""Events that an exercise may last. What was opened and not closed by then was left without a word."""
 _WITHIN = {Modality.DECISION: Modality.OPTION_CONSIDERED, Modality.OBSERVATION: Modality.HYPOTHESIS}
+
+
+# Whose talk can be play. What a tool, a file or the system says meanwhile is as true as ever.
+_SPEAKERS = frozenset({Origin.USER, Origin.ASSISTANT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +67,40 @@ class Exercise:
     closed: Event
 
 
+def closes(event: Event) -> bool:
+    """Whether its words end an exercise, if one is open."""
+    return event.origin is Origin.USER and bool(_CLOSES.search(event.text))
+
+
 def exercises(events: Sequence[Event]) -> dict[str, Exercise]:
-    """For each event (by id) that was said within an exercise, that exercise. Events of one session, in order."""
+    """For each event (by id) that was said within an exercise, that exercise. Events of one session, in order.
+
+    What closed where depends on no more than the `LONGEST` events before it, so that these may be read piece by piece.
+    """
     found: dict[str, Exercise] = {}
-    within: list[Event] = []
-    opened = ""
-    for event in events:
-        if event.origin is Origin.USER:
-            closes, opens = _CLOSES.search(event.text), _OPENS.search(event.text)
-            if opened and closes:
-                found |= dict.fromkeys((one.id for one in within), Exercise(opened, event))
-                within, opened = [], ""
-                opens = _OPENS.search(event.text, closes.end())
-            if not opened and opens:
-                opened = opens[0]
-        if opened:
-            within.append(event)
-        if len(within) > _LONGEST:
-            within, opened = [], ""
+    opened: list[tuple[int, str]] = []
+    for place, event in enumerate(events):
+        if event.origin is not Origin.USER:
+            continue
+        end = _CLOSES.search(event.text)
+        if end:
+            since, words = next((one for one in opened if place - one[0] <= LONGEST), (place, ""))
+            found |= {within.id: Exercise(words, event) for within in events[since:place]}
+            opened = []
+        begins = _OPENS.search(event.text, end.end() if end else 0)
+        if begins:
+            opened.append((place, begins[0]))
     return found
 
 
+def played(text: str, origin: Origin) -> bool:
+    """Whether words said within an exercise are part of it: spoken, and not said to be meant all the same."""
+    return origin in _SPEAKERS and not _MEANT.search(text)
+
+
 def bounded(claim: Claim, exercise: Exercise) -> Claim:
-    """A claim as far as it holds: as no more than a thought, and until the exercise is over; unless it says it is meant."""
-    if _MEANT.search(claim.text):
+    """A claim as far as it holds: as no more than a thought, and until the exercise is over; unless it is no part of it."""
+    if not played(claim.text, claim.origin):
         return claim
     modality = weaker(claim.modality, _WITHIN.get(claim.modality, claim.modality))
     until = exercise.closed.at if claim.valid_to is None else min(claim.valid_to, exercise.closed.at)

@@ -4,7 +4,6 @@ Nothing is rewritten, so nothing can be lost in rewriting. What the extractor do
 
 - **division**: a sentence whose clauses differ in modality becomes one claim a clause; otherwise it stays whole;
 - **reference**: speaker, section, list lead-in and antecedent go beside the quote, never into it;
-- **exercises**: what is said between "this is just exploratory" and "enough of that" is a thought, and over (`exercises`);
 - **settling**: a user's "yes, do that" becomes a decision that points at both turns (`settle`);
 - **reasons**: feedback keeps the sentence that says why, or how to apply it;
 - **omission**: code, listings and what the repository can tell again are passed over, and counted.
@@ -21,7 +20,6 @@ from dataclasses import dataclass, replace
 
 from memstore.capture import dates, settle
 from memstore.capture.blocks import Form
-from memstore.capture.exercises import bounded, exercises
 from memstore.capture.extract import Claim, Extraction
 from memstore.capture.kinds import kind_of
 from memstore.capture.segment import Segment, plain, segments
@@ -109,7 +107,7 @@ class VerbatimExtractor:
     @property
     def version(self) -> str:
         """The rules of division and the tagger both decide what a claim is, so both are named."""
-        return f"2+{self._tagger.version}"
+        return f"3+{self._tagger.version}"
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events` in the order said. Linear in the text; each sentence is tagged once, in batches."""
@@ -121,15 +119,12 @@ class VerbatimExtractor:
         if previous is not None and previous.origin is Origin.ASSISTANT:
             proposer = previous
             proposal_turn = _said(list(self._pieces([previous], Counter())))
-        played = exercises([*before, *events])
         for event, pieces in self._by_event(events, skipped):
-            first, rest = len(claims), pieces
+            rest = pieces
             if event.origin is Origin.USER and proposer is not None:
                 agreed, rest = _settle(event, pieces, proposer, proposal_turn)
                 claims += agreed
             claims += self._claims(rest, skipped)
-            if event.id in played:
-                claims[first:] = [bounded(claim, played[event.id]) for claim in claims[first:]]
             if event.origin is Origin.ASSISTANT:
                 proposer, proposal_turn = event, _said(pieces)
             elif event.origin is Origin.USER:

@@ -155,13 +155,17 @@ def waiting(db: sqlite3.Connection, scope: str, session: str | None, limit: int)
 
 def before(db: sqlite3.Connection, event: int, count: int) -> list[Event]:
     """The `count` events of the same session that came before, oldest first: what the words answer to."""
+    return [found for _, found in before_with_keys(db, event, count)]
+
+
+def before_with_keys(db: sqlite3.Connection, event: int, count: int) -> list[tuple[int, Event]]:
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM {_TABLES}"
+        f"SELECT events.pk, {_COLUMNS} FROM {_TABLES}"
         " WHERE events.session = (SELECT session FROM events WHERE pk = ?) AND events.pk < ?"
         " ORDER BY events.pk DESC LIMIT ?",
         (event, event, count),
     ).fetchall()
-    return [_event(row) for row in reversed(rows)]
+    return [(row[0], _event(row[1:])) for row in reversed(rows)]
 
 
 def _event(row: Sequence[Any]) -> Event:

@@ -110,13 +110,17 @@ def capture(
                 return CaptureReport(
                     done.events, done.facts, done.corroborated, skipped=dict(done.skipped), updates=dict(done.updates)
                 )
+            changed: set[str] = set()
             asked = [([event for _, event in batch], before) for before, batch in batches]
             for (before, batch), extraction in zip(batches, readers.read(asked), strict=True):
                 read = [event for _, event in batch]
                 seen = [see(claim.text) for claim in extraction.claims]
                 with ledger.writing() as tx:
-                    if not events.unchanged(tx, [*before, *read]):
-                        continue  # somebody forgot some of these words meanwhile: read them again as they are now
+                    if read[0].session in changed or not events.unchanged(tx, [*before, *read]):
+                        # Somebody forgot some of these words meanwhile: read them again as they are now, and what
+                        # was said after them after that.
+                        changed.add(read[0].session)
+                        continue
                     if take(tx, batch, extraction, name, lifetimes, seen, done):
                         done.skipped.update(extraction.skipped)
                 if claude is not None and done.open:
@@ -139,16 +143,20 @@ def take(
     done: _Done,
 ) -> bool:
     """Turn claims into facts, for those events that nobody else took meanwhile; False if none was left."""
-    from memstore.store import updating  # its patterns take a while to compile, and remembering needs none of them
+    # Their patterns take a while to compile, and remembering needs none of them.
+    from memstore.store import ending, updating
 
     taken = {
         pk for pk, _ in waiting if tx.execute("DELETE FROM pending WHERE event = ? RETURNING event", (pk,)).fetchone()
     }
     pk_of = {event.id: pk for pk, event in waiting}
+    over = ending.over(tx.db, waiting)
+    ending.withdraw(tx, over, taken)
     for claim, (root, snapshots) in zip(extraction.claims, seen, strict=True):
-        if pk_of[claim.spans[0].event_id] not in taken:
+        said_in = pk_of[claim.spans[0].event_id]
+        if said_in not in taken:
             continue
-        draft = _draft(tx, claim, pk_of, extractor, lifetimes)
+        draft = _draft(tx, ending.bounded(claim, over.get(said_in)), pk_of, extractor, lifetimes)
         if facts.derived_already(tx, draft):
             continue
         same = facts.same_statement(tx, draft)

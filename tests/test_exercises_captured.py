@@ -1,0 +1,109 @@
+"""Exercises whose end is heard by a later capture than what was said in them: nothing of them stays a decision."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memstore import MemoryStore, Status
+from memstore.model import Change, Modality
+
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+class TestAnExerciseThatEndsInALaterCapture:
+    """Claude Code's Stop hook captures after every turn: the end is heard after the rest was taken in."""
+
+    TALK = (
+        "We charge $50 a seat.",
+        "Let's do a what-if discussion. This is just exploratory.",
+        "We will charge $35 a seat.",
+        "OK, that's enough what-if for now. Let's talk about real commitments.",
+        "We will send the contract on Monday.",
+    )
+    POOL = (
+        "Let's brainstorm, this is only hypothetical.",
+        "OK, enough brainstorming.",
+        "We will charge $35 a seat.",
+        "We will charge $50 a seat.",
+        "We changed the price: we now charge $40 a seat.",
+        "For real: we will move to Postgres.",
+        "We decided to use Redis for sessions.",
+    )
+
+    @staticmethod
+    def told(path, talk, cuts=frozenset()) -> MemoryStore:
+        """A store that heard a talk, with a capture after each turn in `cuts` and one at the end."""
+        memory = MemoryStore(path, clock=lambda: AT + timedelta(hours=2))
+        for number, text in enumerate(talk):
+            memory.record(text, role="user", session="s", ref=str(number), at=AT + timedelta(minutes=number))
+            if number in cuts:
+                memory.capture()
+        memory.capture()
+        return memory
+
+    @staticmethod
+    def decided(memory: MemoryStore) -> list[str]:
+        """What lives as a decision, but for the words that only begin and end an exercise."""
+        decided = (f.text for f in memory.facts(status="live") if f.modality is Modality.DECISION)
+        return sorted(text for text in decided if not re.search("brainstorm|what-if|Let's talk", text))
+
+    def test_what_was_taken_in_is_withdrawn_by_the_words_that_end_it(self, tmp_path) -> None:
+        with self.told(tmp_path / "m.db", self.TALK, range(5)) as memory:
+            (thought,) = (fact for fact in memory.facts() if "$35" in fact.text)
+            assert memory.status(thought) is Status.RETRACTED
+            last = memory.history(thought).transitions[-1]
+            closer = memory.event(last.event_id)
+            assert (last.change, closer.text) == (Change.RETRACTED, self.TALK[3])
+            assert self.decided(memory) == [self.TALK[0], self.TALK[4]]
+            memory.revert(last, reason="it was meant")
+            memory.capture()
+            assert memory.status(thought) is Status.LIVE
+
+    def test_an_opener_is_found_as_far_back_as_an_exercise_may_last(self, tmp_path) -> None:
+        talk = (self.TALK[1], self.TALK[2], *["Hm."] * 30, self.TALK[3])
+        with self.told(tmp_path / "m.db", talk, range(40)) as memory:
+            assert self.decided(memory) == []
+
+    def test_what_it_replaced_lives_again(self, tmp_path) -> None:
+        talk = (self.POOL[3], self.POOL[0], self.POOL[4], self.POOL[1])
+        with self.told(tmp_path / "m.db", talk[:3], range(4)) as memory:
+            assert self.decided(memory) == [self.POOL[4]]
+        with self.told(tmp_path / "m.db", talk, range(4)) as memory:
+            assert self.decided(memory) == [self.POOL[3]]
+
+    def test_what_was_confirmed_said_elsewhere_or_keyed_stays(self, tmp_path) -> None:
+        price, redis = self.POOL[2], self.POOL[6]
+        with self.told(tmp_path / "m.db", (self.POOL[0], price, redis, "We picked Go."), range(9)) as memory:
+            (told,) = (fact for fact in memory.facts() if fact.text == price)
+            memory.confirm(told)
+            (go,) = (fact for fact in memory.facts() if fact.text == "We picked Go.")
+            source = go.provenance[0].event_id
+            memory.remember("We picked Go.", modality="decision", key="language", source=source)
+            memory.record(redis, role="user", session="another")
+            memory.record(self.POOL[1], role="user", session="s")
+            memory.capture()
+            assert self.decided(memory) == sorted([price, redis, "We picked Go."])
+
+    def test_what_a_tool_said_meanwhile_stays(self, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            for role, text in (("user", self.POOL[0]), ("tool", "The index holds 40 shards."), ("user", self.POOL[1])):
+                memory.record(text, role=role, session="s")
+                memory.capture()
+            (told,) = (fact for fact in memory.facts() if "shards" in fact.text)
+            assert memory.status(told) is Status.LIVE
+
+    @settings(max_examples=25, deadline=None)
+    @given(talk=st.lists(st.sampled_from(POOL), min_size=2, max_size=8), cuts=st.sets(st.integers(0, 8)))
+    def test_however_a_session_is_cut_into_captures_the_same_decisions_live(self, talk, cuts) -> None:
+        with TemporaryDirectory() as folder:
+            with self.told(Path(folder) / "whole.db", talk) as memory:
+                whole = self.decided(memory)
+            with self.told(Path(folder) / "cut.db", talk, cuts) as memory:
+                assert self.decided(memory) == whole
+                assert memory.verify() == []
