@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from memstore import Conflict, MemoryStore, Modality, Status, Transition
+from memstore import Conflict, MemoryStore, Modality, Status, Transition, Usage
 from memstore.errors import NotFound, UsageError
 from tests.conftest import NOON, Clock
 
@@ -307,6 +309,26 @@ class TestEveryTokenIsBooked:
             ("inject", -(-len(block) // 4)),
         ]
         assert {(u.counter, u.cost_usd) for u in booked} == {("chars/4", None)}
+
+    def test_what_has_a_ref_is_booked_once_in_its_scope_and_what_has_none_each_time(self, memory: MemoryStore) -> None:
+        entry = Usage(datetime(2026, 1, 1, tzinfo=UTC), "inject", "unknown", "chars/4", 7, 0, None, None)
+        for ref, scope in (("a", None), ("a", None), ("b", None), (None, None), (None, None), ("a", "other")):
+            memory.book(entry, ref=ref, scope=scope)
+        assert (len(memory.usage()), len(memory.usage(scope="other"))) == (4, 1)
+
+    def test_a_store_of_before_refs_keeps_its_bookings_and_takes_refs(self, memory: MemoryStore, tmp_path) -> None:
+        entry = Usage(datetime(2026, 1, 1, tzinfo=UTC), "inject", "unknown", "chars/4", 7, 0, None, None)
+        memory.book(entry)
+        memory.close()
+        with closing(sqlite3.connect(tmp_path / "memory.db")) as db, db:
+            db.execute("DROP INDEX usage_by_ref")
+            db.execute("ALTER TABLE usage DROP COLUMN ref")
+            db.execute("DELETE FROM _sqlite_migrations WHERE name = '0006_booked_once'")
+            db.execute("PRAGMA user_version = 5")
+        again = MemoryStore(tmp_path / "memory.db")
+        for _ in range(2):
+            again.book(entry, ref="a")
+        assert again.usage() == [entry, entry]
 
     def test_bookings_outlive_the_process_that_made_them(self, tmp_path: Path) -> None:
         path = tmp_path / "memory.db"

@@ -193,6 +193,12 @@ ALTER TABLE usage ADD COLUMN session INTEGER REFERENCES sessions;
 CREATE INDEX usage_by_session ON usage (session) WHERE session IS NOT NULL;
 """
 
+BOOKED_ONCE = """
+-- The name of a booking, so that whoever does not know whether it was written can write it again.
+ALTER TABLE usage ADD COLUMN ref TEXT;
+CREATE UNIQUE INDEX usage_by_ref ON usage (scope, ref) WHERE ref IS NOT NULL;
+"""
+
 
 def _allow_feedback(db: Database) -> None:
     """Let a transition be a report on a fact: used, wrong or stale.
@@ -236,6 +242,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0005_booked_session")
     def booked_session(db: Database) -> None:
         _run(db, BOOKED_SESSION)
+
+    @steps(name="0006_booked_once")
+    def booked_once(db: Database) -> None:
+        _run(db, BOOKED_ONCE)
 
     steps.apply(Database(connection))
 

@@ -11,12 +11,13 @@ from memstore.model import Usage
 PURPOSES = ("write", "inject", "retrieve", "compress", "judge")
 
 
-def book(tx: Transaction, entry: Usage, scope: int | None) -> None:
-    """Book tokens to a scope, and to its session of that name, if it has one."""
+def book(tx: Transaction, entry: Usage, scope: int | None, ref: str | None = None) -> None:
+    """Book tokens to a scope, and to its session of that name, if it has one; under one `ref` only once."""
     tx.execute(
         "INSERT INTO usage"
-        " (at, scope, purpose, model, counter, input_tokens, output_tokens, cost_usd, price_date, session)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT pk FROM sessions WHERE scope = ? AND name = ?))",
+        " (at, scope, purpose, model, counter, input_tokens, output_tokens, cost_usd, price_date, ref, session)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT pk FROM sessions WHERE scope = ? AND name = ?))"
+        " ON CONFLICT (scope, ref) WHERE ref IS NOT NULL DO NOTHING",
         (
             to_micros(entry.at),
             scope,
@@ -27,6 +28,7 @@ def book(tx: Transaction, entry: Usage, scope: int | None) -> None:
             entry.output_tokens,
             entry.cost_usd,
             entry.price_date,
+            ref,
             scope,
             entry.session,
         ),

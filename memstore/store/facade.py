@@ -367,12 +367,12 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         named = self.root if root is None else naming.directory(root)
         return keeping.import_(self.ledger, path, skip_bad_lines, named, anywhere=root is not None)
 
-    def book(self, entry: Usage, *, scope: str | None = None) -> None:
-        """Book tokens spent on this memory's behalf."""
+    def book(self, entry: Usage, *, scope: str | None = None, ref: str | None = None) -> None:
+        """Book tokens spent on this memory's behalf. What was booked under the same `ref` before is passed over."""
         if entry.purpose not in usage.PURPOSES:
             raise UsageError(f"purpose {entry.purpose!r} is not one of {', '.join(usage.PURPOSES)}")
         with self.ledger.writing() as tx:
-            usage.book(tx, entry, events.scope_pk(tx, self._scope(scope)))
+            usage.book(tx, entry, events.scope_pk(tx, self._scope(scope)), ref)
 
     def usage(self, *, scope: str | None = None) -> list[Usage]:
         """Every booking, oldest first."""

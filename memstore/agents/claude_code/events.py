@@ -8,6 +8,7 @@ later with `memstore capture`. Only where there is no transcript are a prompt an
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,15 +195,27 @@ def _bears_on(wanted: set[str], found: Recollection) -> bool:
 
 def _spent(store: MemoryStore, purpose: str, context: str) -> Spent:
     """What a context takes, for the notes: it is booked at the next stop, so that no prompt waits to be let write."""
-    return purpose, store.counter.name, store.counter.count(context), store.ledger.clock().isoformat()
+    return {
+        "purpose": purpose,
+        "counter": store.counter.name,
+        "tokens": store.counter.count(context),
+        "at": store.ledger.clock().isoformat(),
+        "scope": store.scope,
+    }
 
 
-def _book(store: MemoryStore, session: Session) -> None:
-    spent = session.released("spent")
-    if spent:
+def _book(store: MemoryStore, session: Session, *, everybodys: bool = False) -> None:
+    """Book what contexts took. The notes are cleared after the store has it: killed in between, or beside another hook
+    that does the same, it is booked again under the same ref, which the store passes over."""
+    for notes, spent in session.spent(everybodys=everybodys):
         with store.transaction():
-            for purpose, counter, tokens, at in spent:
-                store.book(Usage(datetime.fromisoformat(at), purpose, "unknown", counter, tokens, 0, None, None))
+            for one in spent:
+                # A line that no hook wrote costs only itself.
+                with suppress(LookupError, TypeError, ValueError, ArithmeticError):
+                    at, tokens, ref = datetime.fromisoformat(one["at"]), int(one["tokens"]), str(one["ref"])
+                    entry = Usage(at, one["purpose"], "unknown", str(one["counter"]), tokens, 0, None, None)
+                    store.book(entry, scope=one["scope"], ref=ref)
+        session.booked(notes, spent)
 
 
 def file_changed(store: MemoryStore, payload: Payload, session: Session) -> Output:
@@ -236,9 +249,10 @@ def stop(store: MemoryStore, payload: Payload, session: Session) -> Output:
 
 
 def end(store: MemoryStore, payload: Payload, session: Session) -> Output:
-    """As at a stop; and whatever other sessions recorded and had no time to read is read now."""
+    """As at a stop; and what other sessions had no time to read or to book is read and booked now."""
     stop(store, payload, session)
     store.capture()
+    _book(store, session, everybodys=True)
     session.tidy(store.ledger.clock())
     return None
 

@@ -2,13 +2,16 @@
 
 Small JSON files in a folder beside the store, replaced in one step. They are conveniences: without them a
 transcript is read from its beginning (which adds nothing twice) and a line may be shown again. So no agent waits
-until they are on the disk: they survive a hook that is killed, and a power cut may take the last of them.
+until they are on the disk: they survive a hook that is killed, and a power cut may take the last of them. Only what
+contexts took is nowhere else until it is booked: each has a name of its own, under which it is booked once, and is
+dropped when the store has it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +26,8 @@ KEPT = 30 * 86_400
 """Seconds that notes outlive the last hook of their session; resumed later, its transcript is read from the start."""
 SHOWN = 500
 
-Spent = tuple[str, str, int, str]
-"""Tokens to be booked: for what purpose, by which counter, how many, and when."""
+Spent = dict[str, Any]
+"""Tokens to be booked: the `purpose`, `counter`, `tokens` and `scope`, and `at` what time; `ref` is given here."""
 
 
 def _is_plain(name: str) -> bool:
@@ -58,8 +61,8 @@ class Session:
         def change(state: dict[str, Any]) -> None:
             before = [] if afresh else state.get("shown", [])
             state["shown"] = [*(before if isinstance(before, list) else []), *keys][-SHOWN:]
-            if spent is not None and spent[2]:
-                state.setdefault("spent", []).append(spent)
+            if spent is not None and spent["tokens"]:
+                state.setdefault("spent", []).append({**spent, "ref": os.urandom(16).hex()})
 
         self._change(change)
 
@@ -82,11 +85,29 @@ class Session:
             self._change(lambda state: state.setdefault("wrote", []).append(path))
 
     def released(self, what: str) -> list[Any]:
-        """The turns "held", the files a tool "wrote", or the tokens "spent": from now on they are the caller's."""
+        """The turns "held" or the files a tool "wrote": from now on they are the caller's."""
         found: list[Any] = []
         if self._read().get(what):
             self._change(lambda state: found.extend(state.pop(what, [])))
         return found
+
+    def spent(self, *, everybodys: bool = False) -> Iterator[tuple[str, list[Any]]]:
+        """What is to be booked, by the notes that hold it: this session's, or every session's. It stays there."""
+        for name in sorted(one.name for one in self.directory.glob("*.json")) if everybodys else [self._name]:
+            found = self._read(name).get("spent")
+            if found:
+                yield name, found if isinstance(found, list) else []
+
+    def booked(self, name: str, spent: list[Any]) -> None:
+        """Drop from the notes of this name what the store has."""
+
+        def change(state: dict[str, Any]) -> None:
+            found = state.pop("spent", None)
+            left = [one for one in found if one not in spent] if isinstance(found, list) else []
+            if left:
+                state["spent"] = left
+
+        self._change(change, name)
 
     def began(self, at: datetime) -> datetime | None:
         """Note that a session began; when the one before it did."""
@@ -105,12 +126,16 @@ class Session:
         return None
 
     def tidy(self, now: datetime) -> None:
-        """Drop the notes of sessions that ended long ago, but none that holds words no transcript was seen to have."""
+        """Drop the notes of sessions that ended long ago, but none that holds words no transcript was seen to have.
+
+        Nor any that holds what is still to be booked.
+        """
         for notes in self.directory.glob("*.json"):
-            with suppress(MemstoreError, OSError):
-                old = now.timestamp() - notes.lstat().st_mtime > KEPT
-                if old and not self._read(notes.name).get("held"):
-                    self._folder.remove(notes.name)
+            with suppress(MemstoreError, OSError), self._folder.locked():
+                if now.timestamp() - notes.lstat().st_mtime > KEPT:
+                    held = self._read(notes.name)
+                    if not held.get("held") and not held.get("spent"):
+                        self._folder.remove(notes.name)
 
     def _read(self, name: str | None = None) -> dict[str, Any]:
         try:
