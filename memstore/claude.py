@@ -17,7 +17,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Limits: calls per session, tokens in all (input and output together), and tokens of one answer."""
+    """Limits: calls per session, tokens in all (input and output together), and tokens of one answer.
+
+    Capture asks on behalf of the session that it reads. Recall and review are about no session: for them a session is
+    one day (UTC) of one scope, recall and review each for itself.
+    """
 
     calls_per_session: int = 20
     tokens: int = 500_000
@@ -118,13 +122,14 @@ def asked_for(flag: bool = False) -> Claude | None:
 class Asking:
     """Claude with its bill: `book` is called once for every response that was paid for.
 
-    `spent` says how many are on the bill of a session already, whoever asked.
+    `spent` says how many are on the bill already, whoever asked: of a session or, for None, of a purpose since a day
+    began.
     """
 
     claude: Claude
     book: Callable[[Usage], None]
     clock: Callable[[], datetime]
-    spent: Callable[[str], int] = lambda session: 0
+    spent: Callable[[str | None, str, datetime], int] = lambda session, purpose, day: 0
 
     def itemised(self, bill: list[Usage]) -> Asking:
         """The same, with every entry of the bill noted in a list as well."""
@@ -135,12 +140,13 @@ class Asking:
 
         return replace(self, book=book)
 
-    def ask(self, *, session: str, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
+    def ask(self, *, session: str | None, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
         """One question; the answer is a JSON object of `schema`. Raises only MissingExtra.
 
         `session` is what the calls are limited by: those of this program, and those on the bill, if they are more
-        (a call that another process is making at this instant is on neither). `purpose` is what they are booked under
-        (write, retrieve, judge …).
+        (a call that another process is making at this instant is on neither). It is a recorded session; None is for
+        what is asked on behalf of none, and the day (UTC) is the session then, for each purpose by itself. `purpose`
+        is what they are booked under (write, retrieve, judge …).
         Never ask inside a transaction: an answer may take a minute.
         """
         claude = self.claude
@@ -148,22 +154,24 @@ class Asking:
         key = hashlib.sha256(asked.encode(errors="surrogatepass")).hexdigest()
         # Four characters a token is a guess on the safe side for prose; the bill uses what the API reports.
         expected = (len(system) + len(content)) // 4 + claude.budget.answer_tokens
-        billed = self.spent(session)
+        day = self.clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        limited = f"{purpose} on {day:%Y-%m-%d}" if session is None else session
+        billed = self.spent(session, purpose, day)
         with claude._lock:
             if key in claude._answers:
                 return Answer(Outcome.ANSWERED, json.loads(claude._answers[key]), cached=True)
-            if max(claude.calls[session], billed) >= claude.budget.calls_per_session:
-                return Answer(Outcome.CALLS_SPENT, note=f"{claude.budget.calls_per_session} calls for {session}")
+            if max(claude.calls[limited], billed) >= claude.budget.calls_per_session:
+                return Answer(Outcome.CALLS_SPENT, note=f"{claude.budget.calls_per_session} calls for {limited}")
             if claude.tokens + expected > claude.budget.tokens:
                 return Answer(Outcome.TOKENS_SPENT, note=f"{claude.tokens} of {claude.budget.tokens} tokens used")
-            claude.calls[session] += 1
+            claude.calls[limited] += 1
         answer = self._call(session, purpose, system, content, schema)
         if answer.outcome is Outcome.ANSWERED:
             with claude._lock:
                 claude._answers[key] = json.dumps(answer.data)
         return answer
 
-    def _call(self, session: str, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
+    def _call(self, session: str | None, purpose: str, system: str, content: str, schema: Mapping[str, Any]) -> Answer:
         client = self.claude.connected()
         import anthropic
 
@@ -200,7 +208,7 @@ class Asking:
             return Answer(Outcome.MALFORMED, note="not a JSON object")
         return Answer(Outcome.ANSWERED, data)
 
-    def _pay(self, session: str, purpose: str, message: Message) -> None:
+    def _pay(self, session: str | None, purpose: str, message: Message) -> None:
         usage = message.usage
         if usage is None or usage.input_tokens is None:
             return  # it does not say what it cost

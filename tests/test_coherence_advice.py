@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from memstore import Concern, MemoryStore, Remedy, Status
-from tests.test_capture_claude import Scripted, error, reply
+from tests.test_capture_claude import AT, Scripted, error, reply
 
 OLD, NEW = "Links expire after 30 days.", "The links of customers expire after 60 days."
 
@@ -56,6 +56,17 @@ def case(tmp_path: Path) -> Case:
 
 
 class TestReview:
+    def test_the_limit_of_calls_holds_for_every_process_and_recall_is_not_charged_for_review(self, case) -> None:
+        for chosen, asked in ((False, 1), (False, 0), (True, 1)):
+            answer = reply({"chosen": [1]} if chosen else {"advice": [advised("replace", case.ids)]})
+            api = Scripted(answer, calls_per_session=1)
+            with MemoryStore(case.path, clock=lambda: AT, claude=api.claude) as memory:
+                if chosen:
+                    memory.recall("links", mode="select")
+                else:
+                    assert [item.advice is not None for item in memory.review(advise=True)] == [bool(asked)]
+            assert len(api.requests) == asked
+
     def test_advice_comes_with_its_evidence_and_changes_nothing(self, case) -> None:
         memory, api = case.told(advised("replace", case.ids))
         (item,) = memory.review(advise=True)

@@ -110,6 +110,25 @@ class TestWhateverGoesWrongIsExactRecall:
         assert found[0].why["select"]["outcome"] == "calls of the session spent"
         assert len(api.requests) == 1
 
+    def test_the_limit_holds_for_every_process_that_asks_in_a_scope_on_a_day(self, tmp_path: Path) -> None:
+        opened(tmp_path, None).close()
+        noon = AT.replace(hour=12)
+        for at, scope, asked in (
+            (noon, "default", 1),
+            (noon + timedelta(hours=11), "default", 0),
+            (noon, "other", 1),
+            (noon + timedelta(hours=13), "default", 1),
+        ):
+            api = Scripted(reply({"chosen": [1]}), calls_per_session=1)
+            with MemoryStore(tmp_path / "m.db", scope=scope, clock=lambda at=at: at, claude=api.claude) as memory:
+                if scope != "default":
+                    memory.remember("The staging server of another scope.", modality="observation")
+                memory.record("Hello.", role="user", session="recall")  # whatever sessions are called
+                memory.remember("The staging server.", modality="observation")
+                found = memory.recall("staging server", mode="select")
+                assert len(api.requests) == asked
+                assert found[0].why["select"]["outcome"] == ("answered" if asked else "calls of the session spent")
+
     def test_without_claude_nothing_is_sent_and_the_error_says_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="claude=Claude"):
             ids(opened(tmp_path, None), mode="select")

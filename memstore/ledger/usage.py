@@ -53,3 +53,13 @@ def booked(db: sqlite3.Connection, scope: str, session: str) -> int:
         (scope, session),
     ).fetchone()
     return int(count)
+
+
+def booked_since(db: sqlite3.Connection, scope: str, purpose: str, counter: str, since: int) -> int:
+    """How many bookings of a purpose, by one counter, name no session and were made at a time or after it."""
+    (count,) = db.execute(
+        "SELECT COUNT(*) FROM usage WHERE at >= ? AND purpose = ? AND counter = ? AND session IS NULL"
+        " AND scope = (SELECT pk FROM scopes WHERE name = ?)",
+        (since, purpose, counter, scope),
+    ).fetchone()
+    return int(count)

@@ -17,7 +17,6 @@ from memstore.recall import render
 OFFERED = 40
 MOST = 5
 PURPOSE = "retrieve"
-_SESSION = "recall"
 
 _SYSTEM = f"""\
 You choose memories for an assistant that is about to answer a query. The query comes first, then one memory a line,
@@ -42,10 +41,13 @@ class Choice:
 
 
 def choose(asking: Asking, query: str, offered: Sequence[Recollection]) -> Choice:
-    """Ask Claude which of the recollections answer the query. Raises only MissingExtra."""
+    """Ask Claude which of the recollections answer the query. Raises only MissingExtra.
+
+    No session is recalled for: what the calls are limited by is the day (UTC) of the scope, whichever process asks.
+    """
     lines = "\n".join(f"{number}. {render.line(one)}" for number, one in enumerate(offered, 1))
     answer = asking.ask(
-        session=_SESSION,
+        session=None,
         purpose=PURPOSE,
         system=_SYSTEM,
         content=f"<query>{render.harmless(query)}</query>\n<memories>\n{lines}\n</memories>",

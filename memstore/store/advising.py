@@ -60,13 +60,16 @@ SCHEMA: Mapping[str, Any] = {
 
 
 def advice(asking: Asking, items: Sequence[ReviewItem]) -> dict[int, Advice]:
-    """Advice by the place of its item in the list, for the first `MOST_ITEMS`. No usable answer is no advice."""
+    """Advice by the place of its item in the list, for the first `MOST_ITEMS`. No usable answer is no advice.
+
+    A review is of no session: what its calls are limited by is the day (UTC) of the scope, whichever process asks.
+    """
     found: dict[int, Advice] = {}
     for begin in range(0, min(len(items), MOST_ITEMS), ITEMS_A_CALL):
         part = items[begin : min(begin + ITEMS_A_CALL, MOST_ITEMS)]
         shown = [_shown(number, item) for number, item in enumerate(part)]
         answer = asking.ask(
-            session="review", purpose="judge", system=SYSTEM, content=json.dumps(shown, ensure_ascii=False),
+            session=None, purpose="judge", system=SYSTEM, content=json.dumps(shown, ensure_ascii=False),
             schema=SCHEMA,
         )  # fmt: skip
         told = answer.data.get("advice") if answer.data is not None else None

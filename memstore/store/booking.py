@@ -10,11 +10,12 @@ import atexit
 import contextlib
 import threading
 import weakref
+from datetime import datetime
 
 from memstore.errors import MemstoreError, StoreBusy
 from memstore.ledger import events, usage
 from memstore.ledger.connection import Ledger
-from memstore.ledger.times import from_micros
+from memstore.ledger.times import from_micros, to_micros
 from memstore.model import Usage
 
 _ENOUGH = 32
@@ -42,6 +43,11 @@ class Bookings:
         """How many answers have been paid for on behalf of a session, by whatever process."""
         with self._ledger.reading() as db:
             return usage.booked(db, scope, session)
+
+    def of_day(self, scope: str, purpose: str, counter: str, day: datetime) -> int:
+        """How many answers have been paid for since a day began, for a purpose and on behalf of no session."""
+        with self._ledger.reading() as db:
+            return usage.booked_since(db, scope, purpose, counter, to_micros(day, "the day"))
 
     def _wait(self, scope: str, entry: Usage, enough: int) -> None:
         if self._ledger.read_only:

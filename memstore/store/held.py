@@ -46,10 +46,15 @@ class Held:
         """Claude with the bill going to a scope, if the store was given Claude. Never ask it inside a transaction."""
         if self.claude is None:
             return None
-        from memstore.claude import Asking
+        from memstore.claude import COUNTER, Asking
 
         held = self._scope(scope)
-        spent = partial(self._bookings.of_session, held)
+
+        def spent(session: str | None, purpose: str, day: datetime) -> int:
+            if session is None:
+                return self._bookings.of_day(held, purpose, COUNTER, day)
+            return self._bookings.of_session(held, session)
+
         return Asking(self.claude, partial(self._bookings.pay, held), self.ledger.clock, spent)
 
 
