@@ -160,6 +160,37 @@ class TestLookAlikesAreNot:
         proposal = relate(old, new)
         assert proposal is None or proposal.relation is Relation.CONFIRMS or not proposal.certain
 
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("The API rate limit is 100 requests per minute.", "The search API rate limit is 20 requests per minute."),
+            ("The search API rate limit is 20 requests per minute.", "The API rate limit is 100 requests per minute."),
+            ("The invoice is due in 3 days.", "The invoice is due in 10 days for new customers."),
+            ("The invoice is due in 3 days for new customers.", "The invoice is due in 10 days."),
+            ("The timeout is 30 seconds.", "The timeout is 60 seconds on mobile."),
+        ],
+    )
+    def test_what_is_said_of_less_or_of_more_is_only_possible(self, old: str, new: str) -> None:
+        proposal = relate(old, new)
+        assert proposal is not None
+        assert not proposal.certain
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("The API rate limit is 100 requests per minute.", "The API rate limit is 200 requests per minute."),
+            ("The timeout is 30 seconds on mobile.", "The timeout is 60 seconds on mobile."),
+            (
+                "The search API rate limit is 20 requests per minute.",
+                "The API rate limit is now 30 requests per minute.",
+            ),
+        ],
+    )
+    def test_what_is_said_of_as_much_or_with_a_word_of_change_is_certain(self, old: str, new: str) -> None:
+        proposal = relate(old, new)
+        assert proposal is not None
+        assert proposal.certain
+
     def test_a_goal_is_no_measurement(self) -> None:
         goal = "My goal is to keep the image size under 120MB."
         assert (found := relate(goal, "The image size is 110MB.")) is None or not found.certain

@@ -86,6 +86,8 @@ FINAL = re.compile(
     r"\b(?:final(?:ly|ised|ized)?|in\s+the\s+end|ended\s+up|is\s+the\s+one|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b",
     re.IGNORECASE,
 )
+# What a value is said of, after it: "10 days for new customers", "60 seconds on mobile".
+LIMITED = re.compile(r"\b(?:for|on|in|during|among|when(?:ever)?|if|unless|only)\s+(?P<of>[^.;!?]+)", re.IGNORECASE)
 NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")
 FORMER = re.compile(
     r"\b(?:from|was|were|used\s+to\s+be|previously|originally|formerly|instead\s+of|rather\s+than|no\s+longer|not|before\s+it\s+was)"

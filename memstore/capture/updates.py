@@ -11,6 +11,7 @@ The candidates are given (the store finds them by their shared words); each is c
   or one that names the number it replaces ("supersedes ADR 12"): never certain; between documents, little else counts;
 - **what was, in the words before**: in one turn, "the limit was 30. The actual limit is 60";
 - **another subject**: what is said of another name, number or identifier ("Locker 100", "Locker 101") is no certain update;
+- **more or less of one subject**: "the API" and "the search API", "10 days for new customers": no certain update either;
 - **the same again**: a confirmation, or with "also", an amendment.
 
 Confidence is a logistic score of what was seen. At `CERTAIN` and above, a proposal may retire what it
@@ -293,6 +294,8 @@ def _by_value(new: _Reading, old: _Reading, seen: _Common, rarity: Rarity) -> It
         around = (now.about | now.unit) & (was.about | was.unit)
         if around or _names_former(new, was):
             score = _value_score(new, old, now, was, seen, rarity)
+            if _narrower(new, old, now, was) and not _names_former(new, was):
+                score = min(score, _UNSURE)
             words = f"{old.statement.text[was.start : was.end].strip()} became {new.statement.text[now.start : now.end].strip()}"
             yield Relation.REPLACES, score, (words, *_shown(around, seen.cue))
 
@@ -465,6 +468,18 @@ def _value_clash(new: _Reading, old: _Reading) -> bool:
 def _names_former(new: _Reading, was: Value) -> bool:
     """The new statement says what the value used to be, and that is the held one."""
     return any(comparable(v, was) and v.canonical == was.canonical for v in new.former)
+
+
+def _narrower(new: _Reading, old: _Reading, now: Value, was: Value) -> bool:
+    """Is one of them said of less, with no word of change: of "the search API" and "the API", or "for new customers"?"""
+    text = new.statement.text
+    mine, theirs = cues.LIMITED.search(text, now.end), cues.LIMITED.search(old.statement.text, was.end)
+    if cues.CUE.search(text[: mine.start()] if mine else text):
+        return False
+    if new.subject.words and old.subject.words and new.subject.words != old.subject.words:
+        return True
+    limits = ((limit, by) for limit, by in ((mine, old), (theirs, new)) if limit is not None)
+    return any(not set(content(limit["of"])) <= set(by.stems) for limit, by in limits)
 
 
 def _is_aim(text: str, value: Value) -> bool:
