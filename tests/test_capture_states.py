@@ -121,6 +121,32 @@ class TestTimeRunsDown:
             (fact,) = memory.facts()
             assert memory.status(fact, now=AT + timedelta(days=20)) is Status.LIVE
 
+    @pytest.mark.parametrize(
+        "news",
+        [
+            "Support for Python 3.9 ends today.",
+            "The contract ends in two weeks; after that we move to Acme.",
+            "The old certificate expires tomorrow.",
+            "The offer is valid until Friday; after that the price doubles.",
+            "The new pricing starts tomorrow.",
+        ],
+    )
+    def test_what_is_true_for_good_once_its_time_has_come_does_not_end_with_it(self, news: str, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record(news, role="user", session="s")
+            memory.capture()
+            assert memory.facts()
+            for fact in memory.facts():
+                assert memory.status(fact, now=AT + timedelta(days=20)) is Status.LIVE
+
+    @pytest.mark.parametrize("left", ["The offer ends in two days: 2 days left.", "The report is due tomorrow."])
+    def test_time_left_is_over_when_it_has_run_out(self, left: str, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record(left, role="user", session="s")
+            memory.capture()
+            (fact,) = memory.facts()
+            assert memory.status(fact, now=AT + timedelta(days=4)) is Status.EXPIRED
+
     def test_what_holds_for_the_next_weeks_ends_then_whatever_it_is_about(self, tmp_path) -> None:
         with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
             memory.record("All deploys that end a release are frozen for the next two weeks.", role="user", session="s")

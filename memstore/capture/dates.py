@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from dateutil.relativedelta import relativedelta
 
 from memstore.capture.extract import Mention
-from memstore.capture.states import counts_down, rules
+from memstore.capture.states import goes_on, rules, runs_out
 
 _DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -84,7 +84,7 @@ def mentions(text: str, said: datetime) -> tuple[Mention, ...]:
 _FROM = re.compile(
     r"\b(?:from|since|starting(?:\s+(?:on|from|in))?|as\s+of|effective|beginning)\s+(?:the\s+)?$", re.IGNORECASE
 )
-_TO = re.compile(r"\b(?:until|till|through|up\s+to|valid\s+to|expires?(?:\s+(?:on|in))?)\s+(?:the\s+)?$", re.IGNORECASE)
+_TO = re.compile(r"\b(?:until|till|through|up\s+to|valid\s+to)\s+(?:the\s+)?$", re.IGNORECASE)
 _BEFORE = re.compile(r"\b(?:only\s+)?before\s+(?:the\s+)?$", re.IGNORECASE)
 _RUNNING = re.compile(rf"(?:today|tonight|tomorrow|{_COUNT}\s+{_UNIT})\b", re.IGNORECASE)
 _FOR_THE_NEXT = re.compile(r"\bfor\s+(?:the\s+)?$", re.IGNORECASE)
@@ -93,10 +93,11 @@ _FOR_THE_NEXT = re.compile(r"\bfor\s+(?:the\s+)?$", re.IGNORECASE)
 def validity(text: str, dates: tuple[Mention, ...]) -> Interval | tuple[datetime | None, datetime | None]:
     """When the statement holds, as far as it says so itself: "from Monday", "until March", "for the next two weeks".
 
-    What counts down ("due in four hours", "expires today") holds until the time that it counts down to.
+    What counts down ("due in four hours") holds until the time that it counts down to; what ends or begins
+    then ("support ends today"), or tells of what comes after, is as true when its time has come.
     """
     valid_from = valid_to = None
-    running = bool(dates) and counts_down(text)
+    running = bool(dates) and runs_out(text)
     for date in dates:
         lead = text[max(0, date.start - 24) : date.start]
         for_the_next = _FOR_THE_NEXT.search(lead) and "next" in date.words.lower()
@@ -110,6 +111,8 @@ def validity(text: str, dates: tuple[Mention, ...]) -> Interval | tuple[datetime
             valid_from = date.at
         elif running and valid_to is None and _RUNNING.match(date.words):
             valid_to = date.until
+    if valid_to is not None and goes_on(text):
+        valid_to = None
     if valid_from is not None and valid_to is not None and valid_to <= valid_from:
         return None, None
     return valid_from, valid_to

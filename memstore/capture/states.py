@@ -72,6 +72,13 @@ _AWAITED = re.compile(
     r"starts|begins|launches|arrives|departs|scheduled)\b",
     re.IGNORECASE,
 )
+# What ends, expires or begins is so from then on: "support for 3.9 ends today". Unless the words are of the time left.
+_TURNS = re.compile(r"\b(?:expir(?:es?|ing)|ends?|ending|closes?|closing|starts|begins|launches)\b", re.IGNORECASE)
+_REMAINS = re.compile(r"\b(?:left|remaining|to\s+go)\b", re.IGNORECASE)
+_AFTERWARDS = re.compile(
+    r"\b(?:after\s+(?:that|which|this)|afterwards?|thereafter|from\s+(?:then|that\s+\w+|there)\s+on|(?<!by )(?<!until )(?<!till )then)\b",
+    re.IGNORECASE,
+)
 _PAST = re.compile(r"\b(?:was|were|had|ago|yesterday|last)\b", re.IGNORECASE)
 # What somebody means to do by then is a commitment: it is not over because the time has come.
 _MEANT = re.compile(
@@ -168,6 +175,16 @@ def counts_down(text: str) -> bool:
     if not runs or _PAST.search(text) or _MEANT.search(text):
         return False
     return not rules(text)
+
+
+def runs_out(text: str) -> bool:
+    """Is a count-down over when its time has come, with nothing in it that is true from then on?"""
+    return counts_down(text) and (bool(_REMAINS.search(text)) or not _TURNS.search(text))
+
+
+def goes_on(text: str) -> bool:
+    """Does it also say how things are after a time that it names: "until Friday; after that"?"""
+    return bool(_AFTERWARDS.search(text))
 
 
 @lru_cache(maxsize=4096)
