@@ -12,8 +12,9 @@ from hypothesis import settings
 from evals.model import Sample, Turn
 from memstore import MemoryStore
 
-# A loaded machine must not fail a property.
-settings.register_profile("suite", deadline=None)
+# A loaded machine must not fail a property, and the same tree gives the same result; the long forms search anew.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None)
 settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,6 +61,11 @@ def memory(tmp_path: Path, clock: Clock) -> MemoryStore:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long form of the proofs of the ledger (see `make soak`)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
 
 
 @pytest.fixture(scope="session")

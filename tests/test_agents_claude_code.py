@@ -315,6 +315,24 @@ class TestNoTurnIsLostOrTakenTwice:
             assert found["We decided to use Redis."] == "user"
             assert store.stats()["events"] == 3
 
+    @pytest.mark.parametrize(
+        ("owner", "step"), [(MemoryStore, "transaction"), (MemoryStore, "record"), (Session, "drop")]
+    )
+    def test_a_stop_that_fails_keeps_what_no_transcript_has_for_the_next(self, project, monkeypatch, owner, step):
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            raise StoreBusy("another process is writing")
+
+        project.hook("UserPromptSubmit", prompt="We decided to use Redis.", prompt_id="p1")
+        with monkeypatch.context() as failing:
+            failing.setattr(owner, step, fail)
+            project.hook("Stop", last_assistant_message="Noted.")
+        assert "StoreBusy" in project.log()
+        for _ in range(2):
+            project.hook("Stop")
+            with project.store() as store:
+                assert store.stats()["events"] == 2
+                assert [fact.text for fact in store.facts()].count("We decided to use Redis.") == 1
+
     def test_a_prompt_seen_before_the_transcript_existed_is_not_taken_twice(self, project):
         project.hook("UserPromptSubmit", prompt="We decided to use Redis.")
         project.say("s1", "user", "We decided to use Redis.")

@@ -18,7 +18,7 @@ from memstore.model import Modality
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ABOVE = st.integers(1, 10**7)
 KINDS = st.sampled_from(["Locker", "Room", "Port", "Test", "Build", "Server", "The ticket", "Our shelf", "Invoice no."])
-PEOPLE = st.sampled_from(["Ann", "Bob", "Chidi", "Dalia", "user alice", "user bob", "Team A", "Team B", "v1", "v2"])
+PEOPLE = st.sampled_from(["Ann", "Bob", "Chidi", "Dalia", "user eve", "user frank", "Team A", "Team B", "v1", "v2"])
 CODES = st.builds("{}{}{}".format, st.sampled_from(["A", "node", "M"]), st.sampled_from(["-", ""]), st.integers(1, 99))
 THINGS = st.one_of(st.builds("{} {}".format, KINDS, ABOVE), PEOPLE, CODES)
 SAYS = st.sampled_from(

@@ -18,7 +18,7 @@ from memstore.agents import views
 from memstore.agents.claude_code.payload import UNHURRIED, Payload
 from memstore.agents.claude_code.session import Session, Spent
 from memstore.agents.claude_code.tool import TOOL_CHARACTERS, hold
-from memstore.errors import MemstoreError
+from memstore.errors import MemstoreError, UsageError
 from memstore.markdown import keywords
 from memstore.model import Fact, Modality, Recollection, Status, Usage
 from memstore.policy import BINDING_AUTHORITY, FILE_KEYS
@@ -63,7 +63,7 @@ def _claude() -> Claude | None:
 
 def _look_again(store: MemoryStore, session: Session) -> None:
     """What is tied to a file that a tool wrote since the last hook becomes suspect, if it is another file now."""
-    written = session.released("wrote")
+    written = session.written()
     anchored = set(store.anchored_files()) if written else set()
     for path in sorted({Path(one).resolve() for one in written if isinstance(one, str)} & anchored):
         store.file_changed(path)
@@ -233,19 +233,29 @@ def stop(store: MemoryStore, payload: Payload, session: Session) -> Output:
         transcript = payload.transcript(name)
         if transcript is not None:
             sessions |= _take_in(store, session, transcript)
-    held = [turn for turn in session.released("held") if isinstance(turn, dict)]
     own = payload.name("session_id", "claude-code")
     if payload.transcript("transcript_path") is None:
         last = payload.text("last_assistant_message")
         if last.strip():
-            held.append({"role": "assistant", "text": last})
-        with store.transaction():
-            for turn in held:
-                store.record(turn["text"], role=turn["role"], session=own, ref=turn.get("ref") or None)
+            hold(session, "assistant", last, "")
+        _record_held(store, session, own)
+    else:
+        session.drop(session.held())
     for one in sorted(sessions | {own}):  # its own even if nothing is new: an earlier stop may have run out of time
         store.capture(session=one)
     _book(store, session)
     return None
+
+
+def _record_held(store: MemoryStore, session: Session, own: str) -> None:
+    """Record the turns that no transcript has. They are dropped after the store has them, each under its ref."""
+    held = session.held()
+    with store.transaction():
+        for turn in held:
+            # A turn that cannot be kept (empty, or no hook wrote it) costs only itself.
+            with suppress(UsageError, LookupError, TypeError):
+                store.record(turn["text"], role=turn["role"], session=own, ref=str(turn["ref"]))
+    session.drop(held)
 
 
 def end(store: MemoryStore, payload: Payload, session: Session) -> Output:

@@ -76,19 +76,33 @@ class Session:
         self._change(lambda state: state.setdefault("read", {}).update({str(transcript): [offset, line]}))
 
     def hold(self, turn: dict[str, str]) -> None:
-        """Keep a turn (secrets masked by the caller) until it is known whether a transcript has it."""
-        self._change(lambda state: state.setdefault("held", []).append(turn))
+        """Keep a turn (secrets masked by the caller) until it is known whether a transcript has it.
+
+        It gets a `ref` if it has none, under which the store records it once.
+        """
+        named = {**turn, "ref": turn.get("ref") or os.urandom(16).hex()}
+        self._change(lambda state: state.setdefault("held", []).append(named))
+
+    def held(self) -> list[Any]:
+        """The turns that are kept. They stay until they are dropped."""
+        found = self._read().get("held", [])
+        return found if isinstance(found, list) else []
+
+    def drop(self, turns: list[Any]) -> None:
+        """Keep these turns no longer: the store has them, or a transcript."""
+        if turns:
+            self._change(lambda state: state.update(held=[one for one in state.get("held", []) if one not in turns]))
 
     def wrote(self, path: str) -> None:
         """Note that a tool wrote a file."""
         if path not in self._read().get("wrote", []):
             self._change(lambda state: state.setdefault("wrote", []).append(path))
 
-    def released(self, what: str) -> list[Any]:
-        """The turns "held" or the files a tool "wrote": from now on they are the caller's."""
+    def written(self) -> list[Any]:
+        """The files that tools wrote: from now on they are the caller's."""
         found: list[Any] = []
-        if self._read().get(what):
-            self._change(lambda state: found.extend(state.pop(what, [])))
+        if self._read().get("wrote"):
+            self._change(lambda state: found.extend(state.pop("wrote", [])))
         return found
 
     def spent(self, *, everybodys: bool = False) -> Iterator[tuple[str, list[Any]]]:
