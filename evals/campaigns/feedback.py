@@ -19,8 +19,8 @@ import click
 
 from evals import stats
 from evals.arms.memstore import Memstore
-from evals.datasets import beam, locomo
-from evals.model import EvalError, Probe, Sample
+from evals.campaigns.recall import conversations
+from evals.model import Probe, Sample
 from evals.settings import data_directory
 from memstore import Recollection
 
@@ -121,12 +121,7 @@ def table(asked: Sequence[Asked], *, reported: bool) -> dict[str, Change]:
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="evaluation data")
 def main(limit: int | None, error: tuple[float, ...], data: Path | None) -> None:
     """Print what reports changed, for questions reported on and for the others, by how often the agent errs."""
-    where = data_directory(data)
-    samples = beam.tiers("100K", "500K")(where, limit)
-    try:
-        samples += locomo.load(where, limit)
-    except EvalError as reason:
-        click.echo(f"without LoCoMo: {reason}", err=True)
+    samples = conversations(data_directory(data), limit)
     for share in error:
         asked: list[Asked] = []
         reports = 0

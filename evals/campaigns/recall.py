@@ -151,18 +151,23 @@ def _told(estimate: stats.Estimate) -> str:
     return f"{estimate.mean:.3f}{interval} (n {estimate.n}, {estimate.clusters} conversations)"
 
 
+def conversations(where: Path, limit: int | None) -> list[Sample]:
+    """The conversations that questions of recall are about: BEAM's and, where it is there, LoCoMo's."""
+    samples = beam.tiers("100K", "500K")(where, limit)
+    try:
+        samples += locomo.load(where, limit)
+    except EvalError as error:
+        click.echo(f"without LoCoMo: {error}", err=True)
+    return samples
+
+
 @click.command()
 @click.option("--mode", type=click.Choice(["exact", "hybrid"]), default="hybrid", show_default=True)
 @click.option("--limit", type=int, help="at most so many conversations of each data set")
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="evaluation data")
 def main(mode: str, limit: int | None, data: Path | None) -> None:
     """Print the order of answers with its controls, and tokens at equal recall."""
-    where = data_directory(data)
-    samples = beam.tiers("100K", "500K")(where, limit)
-    try:
-        samples += locomo.load(where, limit)
-    except EvalError as error:
-        click.echo(f"without LoCoMo: {error}", err=True)
+    samples = conversations(data_directory(data), limit)
     arm = Memstore if mode == "exact" else MemstoreHybrid
     asked = _asked(arm, samples)
     for order, measured in order_table(asked).items():

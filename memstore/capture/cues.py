@@ -79,11 +79,11 @@ REALLY = re.compile(r"\b(?:actual(?:ly)?|now|corrected|correct|new|current(?:ly)
 # A plan as it was told before it changed, and as it came out.
 AT_FIRST = re.compile(
     r"\b(?:original(?:ly)?|initial(?:ly)?|at\s+first|first\s+(?:planned|set|scheduled)|previous(?:ly)?|earlier|then\s+(?:we|it|they|i)\s+(?:was\s+|were\s+)?(?:moved|changed|pushed|switched|went)|"
-    r"was\s+considered|were\s+considered|used\s+to)\b",
+    r"used\s+to)\b",
     re.IGNORECASE,
 )
 FINAL = re.compile(
-    r"\b(?:final(?:ly|ised|ized)?|in\s+the\s+end|ended\s+up|is\s+the\s+one|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b",
+    r"\b(?:final(?:ly|ised|ized)?|in\s+the\s+end|ended\s+up|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b",
     re.IGNORECASE,
 )
 # What a value is said of, after it: "10 days for new customers", "60 seconds on mobile".

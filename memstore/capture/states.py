@@ -68,7 +68,7 @@ _LEFT = re.compile(
 )
 _NEAR = re.compile(r"\b(?:today|tonight|tomorrow)\b", re.IGNORECASE)
 _AWAITED = re.compile(
-    r"\b(?:due|deadlines?|expir(?:es?|ing|y|ation)|(?:auto-?)?renew(?:s|al|ing)?|ends?|ending|closes?|closing|breach(?:es)?|cut-?off|final\s+day|last\s+day|"
+    r"\b(?:due|deadlines?|expir(?:es?|ing|y|ation)|(?:auto-?)?renew(?:s|al|ing)?|ends?|ending|closes?|closing|breach(?:es)?|cut-?off|last\s+day|"
     r"starts|begins|launches|arrives|departs|scheduled)\b",
     re.IGNORECASE,
 )
