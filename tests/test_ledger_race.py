@@ -8,12 +8,16 @@ reason, and nothing that was replaced comes back as current.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from memstore import MemoryStore, Status
+from memstore.ledger import turnstile
 from memstore.ledger.connection import Ledger
 from tests.ledger import invariants, workers
 from tests.test_ledger_machine import EveryLine
@@ -86,12 +90,12 @@ class TestManyProcesses:
             (path.parent / "begun").touch()
             while not (path.parent / "done").exists():
                 with ledger.writing():
-                    time.sleep(0.02)
+                    time.sleep(0.1)
 
         child = in_child(hog, path, 0)
         while not (tmp_path / "begun").exists():
             time.sleep(0.01)
-        ledger = Ledger(path, busy_seconds=10)
+        ledger = Ledger(path, busy_seconds=30)  # 300 of the hog's writes
         try:
             for _ in range(10):
                 with ledger.writing():
@@ -100,6 +104,35 @@ class TestManyProcesses:
             (tmp_path / "done").touch()
             assert os.waitpid(child, 0)[1] == 0
             ledger.close()
+
+    @pytest.mark.parametrize("left", ["by one who is suspended", "by one who was killed", "as a folder", "as a link"])
+    def test_the_turnstile_is_courtesy_and_stops_nobody_for_good(self, tmp_path: Path, left: str) -> None:
+        path, elsewhere = tmp_path / "memory.db", tmp_path / "elsewhere"
+        MemoryStore(path).close()
+        place = turnstile.beside(path)
+        place.unlink(missing_ok=True)
+
+        def stand(path: Path, name: int) -> None:
+            with turnstile.passing(place, time.monotonic() + 60):
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        child = 0
+        if left.startswith("by"):
+            child = in_child(stand, path, 0)
+            os.waitpid(child, os.WUNTRACED)
+            if left.endswith("killed"):
+                os.kill(child, signal.SIGKILL)
+        elif left == "as a folder":
+            place.mkdir()
+        else:
+            place.symlink_to(elsewhere)
+        with MemoryStore(path) as store:
+            store.remember("We drink tea.")
+            assert len(store.facts()) == 1
+        assert not elsewhere.exists()
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
     def test_processes_that_capture_the_same_turns_make_nothing_twice(self, tmp_path: Path) -> None:
         store = MemoryStore(tmp_path / "memory.db")

@@ -1,6 +1,7 @@
 """The ledger: one SQLite file that keeps every event, every fact and everything that happened to them.
 
     connection    opens the file; transactions; maps SQLite's errors to ours
+    turnstile     whose turn it is to write
     migrations    the numbered schema
     events        verbatim items of the source
     facts         statements and their provenance

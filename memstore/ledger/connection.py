@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memstore import errors
+from memstore.ledger import turnstile
 from memstore.ledger.times import to_micros
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x6D656D73  # "mems" in the file's header
 SCHEMA_VERSION = 6
 BUSY_SECONDS = 60.0
-_ASK_AGAIN_SECONDS = 0.003
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 _MAGIC = b"SQLite format 3\x00"
 
@@ -124,6 +124,7 @@ class Ledger:
         upkeep: bool = True,
     ) -> None:
         self.path = Path(path)
+        self._turnstile = turnstile.beside(self.path)
         self.clock = clock or system_clock
         self._first_number = first_number
         self._busy_seconds = busy_seconds
@@ -341,19 +342,21 @@ class Ledger:
             connection.depth -= 1
 
     def _begin_immediate(self, connection: sqlite3.Connection, patient: bool) -> None:
-        # SQLite's own waiting asks ten times a second, and loses to whoever begins again as soon as he has written:
-        # among sixteen writers on a busy machine one waited for more than a minute.
-        deadline = time.monotonic() + (self._busy_seconds if patient else 0)
-        connection.execute("PRAGMA busy_timeout = 0")
+        deadline = time.monotonic() + self._busy_seconds
+        connection.execute("PRAGMA busy_timeout = 0")  # SQLite's own waiting asks ten times a second
         try:
-            while True:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                    return
-                except sqlite3.OperationalError as error:
-                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                        raise
-                time.sleep(_ASK_AGAIN_SECONDS)
+            if not patient:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            with turnstile.passing(self._turnstile, deadline):
+                while True:
+                    try:
+                        connection.execute("BEGIN IMMEDIATE")
+                        return
+                    except sqlite3.OperationalError as error:
+                        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                            raise
+                    time.sleep(turnstile.ASK_AGAIN_SECONDS)
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
 
