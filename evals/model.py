@@ -223,8 +223,8 @@ class Arm(Protocol):
         """Take the items in order; return how many writes reached the memory."""
         ...
 
-    def inject(self, now: datetime) -> str:
-        """The text this memory puts into a prompt at session start, before any question ('' if none)."""
+    def inject(self, now: datetime, scope: str | None) -> str:
+        """The text this memory puts into a prompt at the start of a session in a scope, before any question."""
         ...
 
     def recall(self, query: Query) -> list[Recalled]: ...

@@ -227,7 +227,7 @@ def _ask(arm: Arm, probe: Probe) -> Answer:
     query, recalled, injected, error = probe.query, [], "", None
     clock = time.perf_counter()
     try:
-        injected = arm.inject(query.now)
+        injected = arm.inject(query.now, query.scope)
         clock = time.perf_counter()
         recalled = list(arm.recall(query))
     except Exception as failure:
@@ -258,7 +258,7 @@ def _gives_back(arm: Arm, turns: Mapping[str, Turn], answers: Sequence[tuple[Pro
     told = list(turns.values())
     now = max([t.at for t in told] + [p.query.now for p, _ in answers])
     wanted = (max(told, key=lambda t: len(t.text)), told[0], told[-1])
-    return any(arm.recall(Query(turn.text[:2000], now)) for turn in wanted)
+    return any(arm.recall(Query(turn.text[:2000], now, scope=turn.scope)) for turn in wanted)
 
 
 def _record(

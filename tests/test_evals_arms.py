@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,18 @@ def refs(recalled: list[Recalled]) -> list[str]:
 
 
 class TestEveryArm:
+    @pytest.mark.parametrize("name", sorted({*SEARCHING, "full_context", "recency"}))
+    def test_nothing_from_behind_another_wall_is_brought_back_or_injected(self, name: str, opened) -> None:
+        walled = tuple(replace(t, scope="left" if i % 2 else "right") for i, t in enumerate(TURNS))
+        arm = opened(name, replace(SAMPLE, items=walled))
+        for scope, other in (("left", "right"), ("right", "left")):
+            asked = [arm.recall(Query(turn.text, NOW, k=20, scope=scope)) for turn in walled]
+            found = {ref for recalled in asked for ref in refs(recalled)}
+            assert found
+            assert found <= {turn.ref for turn in walled if turn.scope == scope}
+            injected = arm.inject(NOW, scope)
+            assert not any(" ".join(t.text.split()[:5]) in injected for t in walled if t.scope == other)
+
     @pytest.mark.parametrize("name", ARMS)
     def test_its_name_is_its_key_and_it_says_what_it_is(self, name: str) -> None:
         assert ARMS[name].name == name
@@ -179,7 +192,7 @@ class TestMemstoreMarkdown:
     def test_the_mark_stands_in_the_line_and_is_read_back(self, opened, tmp_path: Path) -> None:
         back = opened("memstore_markdown").recall(Query("refresh the TTL on access?", SOON, k=1))
         assert [(r.modality, r.refs) for r in back] == [("option_considered", ("t2",))]
-        said = "".join(p.read_text() for p in (tmp_path / "memory").rglob("*.md"))
+        said = "".join(p.read_text() for p in tmp_path.rglob("*.md"))
         assert "- [option, not decided · 2026-03-03 · user] We could refresh the TTL of a link on each access." in said
 
     def test_what_was_replaced_is_not_in_the_files(self, opened) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -63,7 +63,7 @@ class BaseArm:
     def ingest(self, items: Sequence[Item]) -> int:
         return 0
 
-    def inject(self, now: datetime) -> str:
+    def inject(self, now: datetime, scope: str | None = None) -> str:
         return ""
 
     def recall(self, query: Query) -> list[Recalled]:
@@ -96,19 +96,25 @@ class TurnArm(BaseArm):
         return ()
 
     def recall(self, query: Query) -> list[Recalled]:
-        # Any index that keeps a date can leave out what had not been said yet, so as-of questions get that much.
-        said = self.said_by(query.as_of)
         found: list[Recalled] = []
         for position, score in self.ranking(query.text):
-            if said(self.turns[position]) and query.scope in (None, self.turns[position].scope):
+            if may_answer(self.turns[position], query):
                 found.append(verbatim(self.turns[position], score))
                 if len(found) == query.k:
                     break
         return found
 
-    @staticmethod
-    def said_by(moment: datetime | None) -> Callable[[Turn], bool]:
-        return lambda turn: moment is None or turn.at <= moment
+
+def may_answer(turn: Turn, query: Query) -> bool:
+    """Whether a turn had been said by then, and stands behind no wall.
+
+    Whatever keeps a date and an owner beside what it holds can leave out the rest, so every arm is given that much.
+    """
+    return (query.as_of is None or turn.at <= query.as_of) and within(turn, query.scope)
+
+
+def within(turn: Turn, scope: str | None) -> bool:
+    return scope in (None, turn.scope)
 
 
 def verbatim(turn: Turn, score: float | None = None) -> Recalled:

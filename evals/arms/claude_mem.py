@@ -77,7 +77,7 @@ class ClaudeMem(BaseArm):
             self._spent.append(Tokens("compress", spent, "claude-mem discovery_tokens"))
         return len(held)
 
-    def inject(self, now: datetime) -> str:
+    def inject(self, now: datetime, scope: str | None = None) -> str:
         latest = sorted((t for t in self.titles if t[0] <= now), key=lambda t: t[0])[-TITLES:]
         return "\n".join(f"- {at:%Y-%m-%d %H:%M} {title}" for at, title in latest)
 

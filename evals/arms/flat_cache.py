@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from evals.arms import vectors
-from evals.arms.base import BaseArm, words
+from evals.arms.base import BaseArm, may_answer, within, words
 from evals.arms.rrf import CONSTANT, fuse
 from evals.model import Item, Query, Recalled, Sample, Turn
 
@@ -95,15 +95,15 @@ class FlatCache(BaseArm):
         self.book("compress", turn.text, *facts)
         return facts
 
-    def inject(self, now: datetime) -> str:
+    def inject(self, now: datetime, scope: str | None = None) -> str:
         """A timeline of the latest facts, one line each, as such memories put at the start of a session."""
-        latest = sorted(self.facts, key=lambda f: f[1].at)[-TITLES_INJECTED:]
+        latest = sorted((f for f in self.facts if within(f[1], scope)), key=lambda f: f[1].at)[-TITLES_INJECTED:]
         return "\n".join(f"- {turn.at:%Y-%m-%d} {' '.join(fact.split()[:12])}" for fact, turn in latest)
 
     def recall(self, query: Query) -> list[Recalled]:
         fused = fuse([self._lexical(query.text), self.collection.rank(query.text, FETCH)])
         found = [(self.facts[i], score) for i, score in fused]
-        said = [(f, s) for f, s in found if query.as_of is None or f[1].at <= query.as_of]
+        said = [(f, s) for f, s in found if may_answer(f[1], query)]
         return [Recalled(fact, (turn.ref,), score=score) for (fact, turn), score in said[: query.k]]
 
     def close(self) -> None:

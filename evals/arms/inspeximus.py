@@ -11,8 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from evals.arms import vectors
-from evals.arms.base import BaseArm, verbatim
+from evals.arms.base import BaseArm, verbatim, within
 from evals.model import Item, Query, Recalled, Sample, Turn
+
+FETCH = 100
 
 
 class Inspeximus(BaseArm):
@@ -45,5 +47,8 @@ class Inspeximus(BaseArm):
 
     def recall(self, query: Query) -> list[Recalled]:
         as_of: datetime | None = query.as_of
-        found = self.store.recall(query.text, k=query.k, as_of=as_of.timestamp() if as_of else None)
-        return [verbatim(self.turn_of[record["id"]], record.get("score")) for record in found]
+        fetch = query.k if query.scope is None else max(FETCH, query.k)
+        found = self.store.recall(query.text, k=fetch, as_of=as_of.timestamp() if as_of else None)
+        said = [(record, self.turn_of[record["id"]]) for record in found]
+        inside = [(record, turn) for record, turn in said if within(turn, query.scope)]
+        return [verbatim(turn, record.get("score")) for record, turn in inside[: query.k]]

@@ -2,8 +2,9 @@
 
 `markdown_curated` is a file that a person wrote: its index is injected whole, and a question reads its lines.
 `markdown` is what memstore's automatic curator makes of the turns: word for word, newest topics first, an index that is
-injected up to its cap, and at most five topic files opened for a question. A reader then has whole files in view, so
-whole files are what a recall costs; the turns in them are handed over by the words they share with the question.
+injected up to its cap, and at most five topic files opened for a question, in a folder for each scope. A reader then
+has whole files in view, so whole files are what a recall costs; the turns in them are handed over by the words they
+share with the question.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class MarkdownCurated(BaseArm):
         self.memory.write_index(self.file)
         return sum(bool(line.strip()) and not line.startswith("#") for line in self.file.splitlines())
 
-    def inject(self, now: datetime) -> str:
+    def inject(self, now: datetime, scope: str | None = None) -> str:
         return self.memory.inject().text
 
     def recall(self, query: Query) -> list[Recalled]:
@@ -57,17 +58,21 @@ class Markdown(BaseArm):
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
-        self.memory = MarkdownMemory(workdir / "memory")
+        self.folders = Folders(workdir)
 
     def ingest(self, items: Sequence[Item]) -> int:
-        turns = [item for item in items if isinstance(item, Turn)]
-        return curate(self.memory, [Note(t.text, t.role, t.ref, t.session, t.at) for t in turns]).kept
+        said: dict[str | None, list[Note]] = {}
+        for turn in items:
+            if isinstance(turn, Turn):
+                note = Note(turn.text, turn.role, turn.ref, turn.session, turn.at)
+                said.setdefault(turn.scope, []).append(note)
+        return sum(curate(self.folders.of(scope), notes).kept for scope, notes in said.items())
 
-    def inject(self, now: datetime) -> str:
-        return self.memory.inject().text
+    def inject(self, now: datetime, scope: str | None = None) -> str:
+        return self.folders.of(scope).inject().text
 
     def recall(self, query: Query) -> list[Recalled]:
-        topics = self.memory.recall(query.text)
+        topics = self.folders.of(query.scope).recall(query.text)
         notes = [note for topic in topics for note in curated_notes(topic)]
         said = [note for note in notes if query.as_of is None or note.at <= query.as_of]
         ranked = dict(Index([note.text for note in said]).rank(query.text))
@@ -77,3 +82,17 @@ class Markdown(BaseArm):
         rest = sum(count(topic.body) for topic in topics) - sum(count(r.text) for r in found)
         self._spent.append(Tokens("retrieve", max(0, rest), COUNTER))
         return found
+
+
+class Folders:
+    """A folder of Markdown for each scope: files know no other wall."""
+
+    def __init__(self, parent: Path) -> None:
+        self._parent = parent
+        self._names: dict[str | None, str] = {}
+
+    def path(self, scope: str | None) -> Path:
+        return self._parent / self._names.setdefault(scope, f"memory-{len(self._names)}")
+
+    def of(self, scope: str | None) -> MarkdownMemory:
+        return MarkdownMemory(self.path(scope))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.arms import vectors
-from evals.arms.base import BaseArm
+from evals.arms.base import BaseArm, may_answer
 from evals.model import Item, Query, Recalled, Sample, Turn
 from evals.settings import confine_mem0
 
@@ -83,7 +83,7 @@ class Mem0(BaseArm):
     def recall(self, query: Query) -> list[Recalled]:
         results = self.memory.search(query.text, top_k=FETCH, filters={"user_id": USER})["results"]
         found = [(r, self.turn_of[r["metadata"]["ref"]]) for r in results]
-        said = [(r, turn) for r, turn in found if query.as_of is None or turn.at <= query.as_of]
+        said = [(r, turn) for r, turn in found if may_answer(turn, query)]
         return [Recalled(r["memory"], (t.ref,), score=r["score"], quote=t.text) for r, t in said[: query.k]]
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.arms import vectors
-from evals.arms.base import BaseArm
+from evals.arms.base import BaseArm, may_answer
 from evals.model import Item, Query, Recalled, Sample, Turn
 from evals.settings import confine_mempalace
 
@@ -100,7 +100,7 @@ class MemPalace(BaseArm):
 
         found = search_memories(query.text, self.palace, n_results=FETCH)
         hits = [(hit, self.turn_of[hit["source_path"]]) for hit in found.get("results", ())]
-        said = [(hit, turn) for hit, turn in hits if query.as_of is None or turn.at <= query.as_of]
+        said = [(hit, turn) for hit, turn in hits if may_answer(turn, query)]
         return [
             Recalled(
                 hit["text"], (turn.ref,), score=hit["similarity"], quote=turn.text, origin=turn.origin or turn.role

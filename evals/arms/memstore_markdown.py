@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from evals.arms.bm25 import Index
+from evals.arms.markdown import Folders
 from evals.arms.memstore import Memstore
 from evals.cost import COUNTER, count
 from evals.model import Item, Query, Recalled, Sample, Tokens
-from memstore import MarkdownMemory
 
 _ITEM = re.compile(r"^- \[(?P<head>[^\]\n]+)\] (?P<words>.*?) <!-- (?P<id>f_\w+) -->$", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r"according to (\w+) .*?, not binding: «(?P<words>.*)»", re.DOTALL)
@@ -36,19 +36,20 @@ class MemstoreMarkdown(Memstore):
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
-        self.folder = workdir / "memory"
+        self.folders = Folders(workdir)
 
     def ingest(self, items: Sequence[Item]) -> int:
         writes = super().ingest(items)
-        self.memory.sync(self.folder)
-        self.shown = {fact.id: fact for fact in self.memory.facts()}
+        for scope in sorted(self.scopes, key=str):
+            self.memory.sync(self.folders.path(scope), scope=scope)
+        self.shown = {fact.id: fact for scope in self.scopes for fact in self.memory.facts(scope=scope)}
         return writes
 
-    def inject(self, now: datetime) -> str:
-        return MarkdownMemory(self.folder).inject().text
+    def inject(self, now: datetime, scope: str | None = None) -> str:
+        return self.folders.of(scope).inject().text
 
     def recall(self, query: Query) -> list[Recalled]:
-        bodies = [topic.body for topic in MarkdownMemory(self.folder).recall(query.text)]
+        bodies = [topic.body for topic in self.folders.of(query.scope).recall(query.text)]
         lines = [line for body in bodies for line in _ITEM.finditer(body) if self._said(line["id"], query.as_of)]
         ranked = Index([line["words"] for line in lines]).rank(query.text)
         found = [self._line(lines[i], score) for i, score in ranked[: query.k]]

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from evals.arms.base import BaseArm
+from evals.arms.base import BaseArm, may_answer
 from evals.model import Item, Query, Recalled, Sample, Turn
 
 FETCH = 100  # more than any k, so that leaving out what was not yet said never runs short
@@ -61,7 +61,7 @@ class Memware(BaseArm):
 
         hits = search_turns(self.store, query.text, k=FETCH, record_use=False)
         found = [(hit, self.turn_of[hit.id]) for hit in hits]
-        said = [(hit, turn) for hit, turn in found if query.as_of is None or turn.at <= query.as_of]
+        said = [(hit, turn) for hit, turn in found if may_answer(turn, query)]
         return [Recalled(hit.text, (turn.ref,), score=hit.score, quote=turn.text) for hit, turn in said[: query.k]]
 
     def close(self) -> None:

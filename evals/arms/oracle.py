@@ -70,7 +70,7 @@ class MarkdownOracle(BaseArm):
         self.memory.write_index("".join(f"- {text}\n" for text in reversed(self.ref_of)))
         return len(self.ref_of)
 
-    def inject(self, now: datetime) -> str:
+    def inject(self, now: datetime, scope: str | None = None) -> str:
         return self.memory.inject().text
 
     def recall(self, query: Query) -> list[Recalled]:
