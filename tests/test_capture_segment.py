@@ -173,6 +173,13 @@ class TestClauses:
     def test_are_offered_only_where_a_main_clause_starts(self, text: str, expected: list[str]) -> None:
         assert clauses(text) == expected
 
+    def test_blanks_around_a_joint_are_part_of_none(self) -> None:
+        assert clauses("We use Redis   ;   it holds sessions  but we could   move.") == [
+            "We use Redis",
+            "it holds sessions",
+            "but we could   move.",
+        ]
+
 
 class TestNothingIsLost:
     @given(st.text(alphabet=st.sampled_from("ab Z.!?…\n`#>|-*_:;,(){}1あ。\"'"), max_size=200))
@@ -187,6 +194,8 @@ class TestNothingIsLost:
             assert edges == sorted(edges)
         assert all(i in covered for i, c in enumerate(text) if c in "あ")
 
-    @pytest.mark.parametrize("unit", [".", "a, but a ", "`", "> ", "| ", "```\n", "we ", "x = ", "<a>", "\n", "=\n"])
+    @pytest.mark.parametrize(
+        "unit", [".", "a, but a ", "`", "> ", "| ", "```\n", "we ", "x = ", "<a>", "\n", "=\n", f"|{' ' * 700}\\\n"]
+    )
     def test_hostile_repetition_ends(self, unit: str) -> None:
         assert sum(1 for _ in segments(unit * 20_000)) <= 20_000

@@ -86,7 +86,7 @@ def looks_like_code(line: str) -> bool:
         return True
     if len(stripped) <= 600 and _CODE_LINE.match(stripped):
         return not _reads_as_prose(stripped, 0.88)
-    letters = sum(c.isalpha() or c.isspace() for c in stripped)
+    letters = sum(map(str.isalpha, stripped)) + sum(map(str.isspace, stripped))
     return letters < 0.55 * len(stripped) and not _reads_as_prose(stripped, 0.72)
 
 

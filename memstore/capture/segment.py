@@ -68,12 +68,13 @@ _ASKING = (
     r"(?:how|what|why|when|where|which|who)[ ]+(?:can|could|do|does|did|is|are|should|would|will)\b|"
     r"any[ ]+(?:ideas?|suggestions?|tips|advice|thoughts)\b"
 )
+_GAP = r"(?<![ ])[ ]++"  # a run of blanks, whole: a drawing made of blanks must stay linear
 _JOINT = re.compile(
     rf"""(?:
-      [ ]*;[ ]+
-    | ,?[ ]+(?:[–—]|--|-)[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+|or[ ]+)?{_SUBJECT})
+      (?:{_GAP})?+;[ ]+
+    | (?:,[ ]++|{_GAP})(?:[–—]|--|-)[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+|or[ ]+)?{_SUBJECT})
     | ,[ ]+(?=(?:but|and|so(?![ ]+that\b)|yet|although|though|however,?|whereas|while|or)[ ]+{_SUBJECT})
-    | [ ]+(?=(?:but|although|though|however)[ ]+{_SUBJECT})
+    | {_GAP}(?=(?:but|although|though|however)[ ]+{_SUBJECT})
     | ,[ ]+(?=(?:maybe|perhaps|possibly|otherwise)[ ]+\w+)
     | ,[ ]+(?=(?:and[ ]+|but[ ]+|so[ ]+)?(?:{_ASKING}))
     )""",
@@ -84,7 +85,7 @@ _SUBORDINATE_START = re.compile(
     r"until|whether|even|assuming|in case|suppose|supposing|had|were|should)\b",
     re.IGNORECASE,
 )
-_PLAIN = re.compile(r"\s*\n\s*(?:>\s*)*")
+_PLAIN = re.compile(r"(?<!\s)\s*\n\s*(?:>\s*)*")
 
 
 def plain(text: str) -> str:
