@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memstore.index.columns import ARRAYS, LISTS, Engine
+from memstore.index.arrays import ARRAYS
+from memstore.index.columns import LISTS, Engine
 
 BITS = 3
 PLACES = st.lists(st.integers(0, 400), unique=True, max_size=60).map(sorted)
@@ -36,31 +37,82 @@ class TestEnginesAgree:
 
         both(use)
 
-    @given(PLACES, PLACES, st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=6))
-    def test_on_places(self, places: list[int], new: list[int], spans: list[tuple[int, int]]) -> None:
+    @given(PLACES, PLACES)
+    def test_on_places(self, places: list[int], new: list[int]) -> None:
+        def use(engine: Engine) -> list[list[int]]:
+            held = engine.insert(packed(engine, places), new)
+            keys = engine.begins(held, BITS)
+            return [list(map(int, part)) for part in (held, keys, engine.among(keys, 2, {1, 3, 7}))]
+
+        both(use)
+        assert use(LISTS)[0] == sorted({*places, *new})
+
+    @given(
+        st.lists(PLACES, max_size=3),
+        st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=6),
+        st.lists(st.integers(1, 50), unique=True, max_size=9).map(sorted),
+    )
+    def test_on_what_is_in_ranges(self, lists: list[list[int]], spans: list[tuple[int, int]], keys: list[int]) -> None:
         ranges, at = [], 0
         for gap, width in spans:
             ranges.append((at + gap << BITS, at + gap + width << BITS))
             at += gap + width
 
+        def use(engine: Engine) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+            hits = engine.hits([packed(engine, places) for places in lists], ranges, BITS)
+            slots = engine.column(range(0, 2 * len(keys), 2))
+            at_slots = hits.by_slot(engine.unpack(b"") if not keys else packed(engine, keys), slots, 2 * len(keys))
+            return hits.by_range().tolist(), at_slots.tolist(), hits.of(keys[:3])
+
+        both(use)
+        within = [[place for place in places if any(a <= place < b for a, b in ranges)] for places in lists]
+        by_range, by_slot, of = use(LISTS)
+        assert sum(by_range) == sum(len({place >> BITS for place in places}) for places in within)
+        assert sum(by_slot) == sum(place >> BITS in keys for places in within for place in places)
+        assert of == [(n, place) for n, places in enumerate(within) for place in places if place >> BITS in keys[:3]]
+
+    @given(st.lists(st.tuples(st.integers(1, 99), st.booleans()), min_size=1, max_size=20, unique_by=lambda x: x[0]))
+    def test_on_slots_which_keep_the_distances_that_are_small(self, given_: list[tuple[int, bool]]) -> None:
+        keys, apart = map(list, zip(*sorted(given_), strict=True))
+
         def use(engine: Engine) -> list[list[int]]:
-            held = engine.insert(packed(engine, places), new)
-            asked = engine.ranges(ranges)
-            keys = engine.begins(held, BITS)
+            slots = engine.spaced(engine.column(keys), engine.column(list(map(int, apart))), 3)
+            laid = engine.laid(engine.column(keys), slots, int(slots[-1]) + 3, 0)
+            at = engine.at(engine.column(keys), [keys[-1], 1000, keys[0]])
+            return [list(map(int, part)) for part in (slots, laid, at, engine.near(engine.take(slots, at), laid, 2))]
+
+        both(use)
+        slots, laid, at, near = use(LISTS)
+        assert [laid[slot] for slot in slots] == keys
+        assert sorted(laid) == sorted(keys + [0] * (len(laid) - len(keys)))
+        assert [keys[index] for index in at] == [keys[-1], keys[0]]
+        assert near == [slot for slot in slots if min(abs(slot - slots[0]), abs(slot - slots[-1])) <= 2]
+        for one in range(len(keys) - 1):
+            alone = apart[one] or apart[one + 1]
+            assert slots[one + 1] - slots[one] == (3 if alone else min(3, keys[one + 1] - keys[one]))
+
+    @given(st.lists(NUMBERS, min_size=1, max_size=4), st.integers(1, 3))
+    def test_on_columns_given_one_after_another(self, columns: list[list[float]], apart: int) -> None:
+        length = min(map(len, columns))
+        columns = [column[:length] for column in columns]
+
+        def use(engine: Engine) -> list[list[float]]:
+            many = engine.column([value for column in columns for value in column])
+            whole = [engine.column(range(n)) for n in map(int, columns[0][:2])] if columns[0][0] < 50 else []
             return [
-                list(map(int, part))
-                for part in (
-                    held,
-                    keys,
-                    engine.among(keys, 2, {1, 3, 7}),
-                    engine.within(held, asked),
-                    engine.begins_within(held, BITS, asked),
-                    engine.slots([1, 5, 9], [2, 3, 7], 10).count(held, BITS),
-                )
+                engine.summed(many, len(columns), length).tolist(),
+                engine.most([engine.column(column) for column in columns]).tolist(),
+                engine.repeated(engine.column(columns[0]), 2, apart).tolist(),
+                engine.stretched(engine.column(columns[0]), 2).tolist(),
+                list(map(int, engine.joined(whole[:1]))),
             ]
 
         both(use)
-        assert use(LISTS)[0] == sorted({*places, *new})
+        summed, most, repeated, stretched, _ = use(LISTS)
+        assert summed == [sum(values) for values in zip(*columns, strict=True)]
+        assert most == [max(values) for values in zip(*columns, strict=True)]
+        assert repeated == columns[0] + [value + apart for value in columns[0]]
+        assert stretched == [value for value in columns[0] for _ in range(2)]
 
     @given(st.lists(st.tuples(PLACES, st.integers(1, 9)), min_size=1, max_size=5), PLACES)
     def test_on_what_is_added_up(self, added: list[tuple[list[int], int]], later: list[int]) -> None:
@@ -84,6 +136,7 @@ class TestEnginesAgree:
 @pytest.mark.parametrize("engine", [LISTS, ARRAYS])
 def test_a_list_without_order_is_read_without_an_error(engine: Engine) -> None:
     damaged = engine.unpack(b"".join(n.to_bytes(8, "little") for n in (900, 3, 77, 2, 2, 500)))
-    ranges = engine.ranges([(0, 8), (8, 80), (400, 2000)])
-    engine.begins_within(damaged, BITS, ranges)
-    engine.slots([1, 9], [0, 1], 2).count(engine.within(damaged, ranges), BITS)
+    hits = engine.hits([damaged], [(0, 8), (8, 80), (400, 2000)], BITS)
+    hits.by_range()
+    hits.by_slot(engine.column([1, 9]), engine.column([0, 1]), 2)
+    hits.of([1, 9])

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from memstore import MemoryStore
 from memstore.index import lexical, lists
-from memstore.index.columns import ARRAYS, LISTS, Engine
+from memstore.index.arrays import ARRAYS
+from memstore.index.columns import LISTS, Engine
+from memstore.index.kept import kept
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
@@ -65,7 +67,7 @@ class TestGathering:
         with fill(tmp_path / "m.db") as memory:
             memory.forget([fact for fact in memory.facts() if "apples" in fact.text], reason="asked to")
             db = memory.ledger.connection
-            assert list(lexical.postings(db, ["apples"])[0]) == []
+            assert list(lexical.postings(db, kept(db), ["apples"])[0]) == []
             assert db.execute("SELECT count(*) FROM lists WHERE word = 'appl'").fetchone()[0] == 0
             assert memory.verify() == []
 
@@ -134,7 +136,6 @@ def test_a_list_is_the_set_of_places_written_to_it(
     assert held.sessions == len({turn >> TURN_BITS for turn in turns})
     assert list(held.each_turn()) == sorted(turns)
     sessions = [(session << lists.SESSION_BITS, session + 1 << lists.SESSION_BITS) for session in (1, 3, 4)]
-    of_sessions = [place for place in expected for low, high in sessions if low <= place < high]
-    assert list(held.within(engine.ranges(sessions))) == of_sessions
-    counts = [sum(turn >> TURN_BITS == session for turn in turns) for session in (1, 3, 4)]
-    assert held.turns_within(engine.ranges(sessions)) == counts
+    hits = engine.hits([held.places], sessions, STATEMENT_BITS)
+    assert hits.of(sorted(turns)) == [(0, at) for at in expected if any(low <= at < high for low, high in sessions)]
+    assert hits.by_range().tolist() == [sum(turn >> TURN_BITS == one for turn in turns) for one in (1, 3, 4)]

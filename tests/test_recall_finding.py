@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from memstore import MemoryStore
 from memstore.index import lexical, places
+from memstore.index.arrays import ARRAYS
+from memstore.index.columns import LISTS
+from memstore.index.kept import kept
 from memstore.model import Modality, Origin
 from memstore.recall.understanding import read
 
@@ -159,7 +162,7 @@ class TestIndexesAreCaches:
         event = memory.recall("Who taught Tom?", k=1, now=NOW)[0].provenance[0].event_id
         memory.forget(event, reason="asked to")
         db: sqlite3.Connection = memory.ledger.connection
-        assert list(lexical.postings(db, ["grandmother"])[0]) == []
+        assert list(lexical.postings(db, kept(db), ["grandmother"])[0]) == []
         assert all("grandmother" not in text for _, text, _ in told(memory, "grandmother taught instrument", k=20))
 
 
@@ -224,7 +227,9 @@ class TestPlaces:
         last = db.execute(
             "SELECT max(turn) FROM turns JOIN events e ON e.pk = event WHERE e.ref LIKE 'talk%'"
         ).fetchone()[0]
-        assert {t.turn >> places.TURN_BITS for t in places.around(db, [last], 4)} == {last >> places.TURN_BITS}
+        for engine in (LISTS, ARRAYS):
+            near = places.around(db, kept(db), [last], 4, engine)
+            assert {int(number) >> places.TURN_BITS for number in near.numbers} == {last >> places.TURN_BITS}
 
     @pytest.mark.parametrize(("text", "name"), [
         ("Caroline: I went hiking", "caroline"),

@@ -15,8 +15,9 @@ import pytest
 
 from memstore import MemoryStore
 from memstore.index import columns, lexical, lists
-from memstore.index.columns import ARRAYS, LISTS, Engine
-from memstore.index.places import TURN_BITS
+from memstore.index.arrays import ARRAYS
+from memstore.index.columns import LISTS, Engine
+from memstore.index.places import TURN_BITS, Mark
 from memstore.recall import evidence, weights
 from memstore.recall.understanding import Query, read
 
@@ -105,6 +106,12 @@ def naive(memory: MemoryStore, held: dict[int, list[set[str]]], query: Query) ->
     return found
 
 
+def in_chats(memory: MemoryStore) -> dict[int, bool]:
+    """{turn: whether it, the one before or the one after is somebody's whose words are not a user's own}."""
+    marks = dict(memory.ledger.connection.execute("SELECT turn, marks FROM turns"))
+    return {turn: any(not marks.get(one, Mark.OWN) & Mark.OWN for one in range(turn - 1, turn + 2)) for turn in marks}
+
+
 @pytest.mark.parametrize("engine", [LISTS, ARRAYS])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_scores_are_what_their_definition_says(tmp_path: Path, monkeypatch, engine: Engine, seed: int) -> None:
@@ -125,18 +132,16 @@ def test_scores_are_what_their_definition_says(tmp_path: Path, monkeypatch, engi
         for text in QUERIES:
             query = read(text, NOW)
             expected = naive(memory, held, query)
+            chats = in_chats(memory)
             assert memory.recall(text, k=12, now=NOW)
             field, scored = seen["last"]
             assert len(scored) > 30
             for score, turn in scored:
-                at = field._candidates.index(turn)
-                told = {name: float(column[at]) for name, column in zip(evidence._LEXICAL, field._lexical, strict=True)}
-                assert told == pytest.approx(expected[turn], abs=1e-9), (text, turn)
-                slot = field._slot[turn]
-                of = weights.EXACT.of[field._chat[slot]]
-                plain = evidence._plain(query, field._at[slot]) | field._of_cover(told["cover"])
-                total = sum(value * of[name] for name, value in (told | plain).items())
-                assert score == pytest.approx(total, abs=2e-6)
+                numbers = field.numbers(turn)
+                lexical_numbers = {name: numbers[name] for name in expected[turn]}
+                assert lexical_numbers == pytest.approx(expected[turn], abs=1e-9), (text, turn)
+                of = weights.EXACT.of[chats[turn]]
+                assert score == pytest.approx(sum(value * of[name] for name, value in numbers.items()), abs=2e-6)
             assert scored == sorted(scored, key=lambda one: (-one[0], one[1]))
 
 

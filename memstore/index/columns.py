@@ -2,7 +2,7 @@
 
 numpy answers a question three times as fast, and takes longer to load (a tenth of a second) than a whole question
 takes without it. So the first question of a process goes without, unless numpy is there already, and the second loads
-it. What is done with columns is written once, against `Engine`; this module has the two ways of carrying it out.
+it. What is done with columns is written once, against `Engine`; here it is carried out on lists, in `arrays` by numpy.
 Arithmetic is elementwise, in double precision and in the order written, so that both agree in every bit.
 """
 
@@ -13,14 +13,9 @@ import operator
 import sys
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Callable, Collection, Sequence
-from itertools import repeat
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    import numpy as np
-
-Ranges = Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain, repeat
+from typing import Any, Protocol
 
 # Looking one key up takes a list as long as reading so many.
 _ASK = 20
@@ -47,13 +42,24 @@ class Tally(Protocol):
         """The keys with the largest numbers, at most so many; ties go to the smaller key."""
 
 
-class Slots(Protocol):
-    def count(self, places: Any, bits: int) -> Any:
-        """For each slot how many of the places are its key's but for their last bits."""
+class Hits(Protocol):
+    """Those places of some sorted lists that are in some ranges; a key is a place without its last bits."""
+
+    def by_range(self) -> Any:
+        """For each list, one after another, how many keys there are in each range: a column, lists times ranges."""
+
+    def by_slot(self, keys: Any, slots: Any, size: int) -> Any:
+        """For each list, one after another, how many places each slot's key has: a column, lists times size."""
+
+    def of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
+        """(number of the list, place) of the places with these keys, list by list, in order."""
 
 
 class Engine(Protocol):
-    """A column is a sequence that adds, multiplies and divides by elements. Places are sorted columns of integers."""
+    """A column is a sequence that adds, multiplies, divides and masks by elements.
+
+    Places are sorted columns of integers.
+    """
 
     name: str
 
@@ -73,38 +79,59 @@ class Engine(Protocol):
     def among(self, keys: Any, bits: int, allowed: Collection[int]) -> Any:
         """Those keys that, without their last bits, are allowed."""
 
-    def ranges(self, ranges: Sequence[tuple[int, int]]) -> Ranges:
-        """(from, to before), in order, none overlapping another: to be asked for of many columns."""
+    def hits(self, lists: Sequence[Any], ranges: Sequence[tuple[int, int]], bits: int) -> Hits:
+        """What lists of places have in ranges (from, to before), which are in order and do not overlap."""
 
-    def within(self, places: Any, ranges: Ranges) -> Any:
-        """The places in the ranges."""
+    def tally(self) -> Tally: ...
 
-    def begins_within(self, places: Any, bits: int, ranges: Ranges) -> list[int]:
-        """For each range how many there are in it, without their last bits, each once."""
+    def joined(self, columns: Sequence[Any]) -> Any:
+        """Columns of whole numbers, one after another."""
+
+    def repeated(self, column: Any, times: int, apart: float = 0) -> Any:
+        """The column so many times, each time with so much more added."""
+
+    def stretched(self, column: Any, times: int) -> Any:
+        """Each number so many times."""
+
+    def summed(self, column: Any, times: int, length: int) -> Any:
+        """What `times` columns of a length, given one after another, add up to, in that order."""
+
+    def most(self, columns: Sequence[Any]) -> Any: ...
 
     def rounded(self, column: Any, digits: int) -> list[float]: ...
 
     def holders(self, column: Any) -> Any:
         """1 where a number is above 0, else 0."""
 
-    def slots(self, keys: Sequence[int], slots: Sequence[int], size: int) -> Slots:
-        """Sorted keys laid out in slots below `size`."""
+    def spaced(self, keys: Any, apart: Any, most: int) -> Any:
+        """A slot for each of the sorted keys, as far behind the last as the keys are, at most `most`.
 
-    def tally(self) -> Tally: ...
+        Where `apart` is not 0, the slots before and behind are `most` away.
+        """
+
+    def laid(self, column: Any, slots: Any, size: int, empty: float) -> Any:
+        """The numbers in their slots, in all other slots up to `size` what is empty."""
+
+    def at(self, keys: Any, wanted: Sequence[int]) -> Any:
+        """Where the wanted are among sorted keys, those that are, in the order wanted."""
+
+    def near(self, slots: Any, taken: Any, reach: int) -> Any:
+        """The taken slots that are at most so far from any of the slots, in order. None may reach beyond the ends."""
 
 
 def engine() -> Engine:
     """What to carry this question out with."""
     global _asked
     _asked += 1
-    return ARRAYS if _asked > 1 or "numpy" in sys.modules else LISTS
+    if _asked == 1 and "numpy" not in sys.modules:
+        return LISTS
+    from memstore.index.arrays import ARRAYS
 
-
-# --- without numpy --------------------------------------------------------------------------------------------------
+    return ARRAYS
 
 
 class Column(list[Any]):
-    """A list that adds, multiplies and divides by elements, as an array does."""
+    """A list that adds, multiplies, divides and masks by elements, as an array does."""
 
     def __add__(self, other: Any) -> Column:
         return self._each(operator.add, other)
@@ -118,6 +145,12 @@ class Column(list[Any]):
     def __truediv__(self, other: Any) -> Column:
         return self._each(operator.truediv, other)
 
+    def __rsub__(self, other: Any) -> Column:
+        return Column(other - value for value in self)
+
+    def __and__(self, other: Any) -> Column:
+        return self._each(operator.and_, other)
+
     __radd__ = __add__
     __rmul__ = __mul__
 
@@ -128,7 +161,7 @@ class Column(list[Any]):
         return self
 
 
-class _ListTally:
+class _Tally:
     def __init__(self) -> None:
         self._of: dict[int, int] = {}
 
@@ -146,7 +179,7 @@ class _ListTally:
         if len(places) < _ASK * len(self._of):
             known = self._of.keys() & set(map(operator.rshift, places, repeat(bits)))
         else:
-            known = {key for key in self._of if _begins_with(places, key, bits)}
+            known = {key for key in self._of if begins_with(places, key, bits)}
         for key in known:
             self._of[key] += worth
 
@@ -165,14 +198,15 @@ class _ListTally:
         return [key for _, key in above] + level[: count - len(above)]
 
 
-def _begins_with(places: Sequence[int], key: int, bits: int) -> bool:
+def begins_with(places: Sequence[int], key: int, bits: int) -> bool:
+    """Whether any of the sorted places is this key, but for its last bits."""
     at = bisect_left(places, key << bits)
     return at < len(places) and places[at] >> bits == key
 
 
 class _Lists:
     name = "lists"
-    tally = _ListTally
+    tally = _Tally
 
     def column(self, values: Sequence[float]) -> Column:
         return Column(values)
@@ -186,7 +220,7 @@ class _Lists:
     def insert(self, places: array[int], new: Sequence[int]) -> array[int]:
         whole = places[:]
         for place in new:
-            if not _begins_with(whole, place, 0):
+            if not begins_with(whole, place, 0):
                 insort(whole, place)
         return whole
 
@@ -196,211 +230,89 @@ class _Lists:
     def among(self, keys: Sequence[int], bits: int, allowed: Collection[int]) -> list[int]:
         return [key for key in keys if key >> bits in allowed]
 
-    def ranges(self, ranges: Sequence[tuple[int, int]]) -> Ranges:
-        return ranges
+    def hits(self, lists: Sequence[Sequence[int]], ranges: Sequence[tuple[int, int]], bits: int) -> _Hits:
+        return _Hits(lists, ranges, bits)
+
+    def joined(self, columns: Sequence[Sequence[int]]) -> Column:
+        return Column(chain.from_iterable(columns))
+
+    def repeated(self, column: Sequence[float], times: int, apart: float = 0) -> Column:
+        return Column(value + apart * time for time in range(times) for value in column)
+
+    def stretched(self, column: Sequence[float], times: int) -> Column:
+        return Column(value for value in column for _ in range(times))
+
+    def summed(self, column: Sequence[float], times: int, length: int) -> Column:
+        total = Column([0.0] * length)
+        for begin in range(0, times * length, length):
+            total = total + column[begin : begin + length]
+        return total
+
+    def most(self, columns: Sequence[Sequence[float]]) -> Column:
+        return Column(map(max, zip(*columns, strict=True)))
 
     def rounded(self, column: Sequence[float], digits: int) -> list[float]:
         unit = 10.0**digits
         return [round(value * unit) / unit for value in column]
 
-    def within(self, places: Sequence[int], ranges: Sequence[tuple[int, int]]) -> Column:
-        found = Column()
-        for low, high in ranges:
-            begin = bisect_left(places, low)
-            if begin < len(places) and places[begin] < high:
-                found += places[begin : bisect_left(places, high, begin)]
+    def holders(self, column: Sequence[float]) -> Column:
+        return Column([int(value > 0) for value in column])
+
+    def spaced(self, keys: Sequence[int], apart: Sequence[int], most: int) -> Column:
+        found, slot, last, lonely = Column(), 0, 0, 0
+        for key, alone in zip(keys, apart, strict=True):
+            slot += most if alone or lonely else min(key - last, most)
+            found.append(slot)
+            last, lonely = key, alone
         return found
 
-    def begins_within(self, places: Sequence[int], bits: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
-        found = []
-        for low, high in ranges:
-            begin = bisect_left(places, low)
-            part = places[begin : bisect_left(places, high, begin)]
-            found.append(len(set(map(operator.rshift, part, repeat(bits)))) if len(part) > 1 else len(part))
+    def laid(self, column: Sequence[float], slots: Sequence[int], size: int, empty: float) -> Column:
+        found = Column([empty] * size)
+        for slot, value in zip(slots, column, strict=True):
+            found[slot] = value
         return found
 
-    def holders(self, column: Sequence[int]) -> Column:
-        return Column(map(bool, column))
+    def at(self, keys: Sequence[int], wanted: Sequence[int]) -> Column:
+        known = {key: index for index, key in enumerate(keys)}
+        return Column([known[key] for key in wanted if key in known])
 
-    def slots(self, keys: Sequence[int], slots: Sequence[int], size: int) -> _ListSlots:
-        return _ListSlots(dict(zip(keys, slots, strict=True)), size)
+    def near(self, slots: Sequence[int], taken: Sequence[int], reach: int) -> Column:
+        beside = {near for slot in slots for near in range(slot - reach, slot + reach + 1)}
+        return Column(sorted(slot for slot in beside if taken[slot]))
 
 
-class _ListSlots:
-    def __init__(self, of: dict[int, int], size: int) -> None:
-        self._of, self._size = of, size
+class _Hits:
+    def __init__(self, lists: Sequence[Sequence[int]], ranges: Sequence[tuple[int, int]], bits: int) -> None:
+        self._bits = bits
+        self._parts = [[_between(places, *range_) for range_ in ranges] for places in lists]
 
-    def count(self, places: Sequence[int], bits: int) -> Column:
-        found = Column([0] * self._size)
-        for place in places:
-            slot = self._of.get(place >> bits)
-            if slot is not None:
-                found[slot] += 1
+    def by_range(self) -> Column:
+        return Column([len(set(self._keys(part))) for parts in self._parts for part in parts])
+
+    def by_slot(self, keys: Sequence[int], slots: Sequence[int], size: int) -> Column:
+        slot_of, found = dict(zip(keys, slots, strict=True)), Column([0] * (size * len(self._parts)))
+        for begin, parts in zip(range(0, len(found), size or 1), self._parts, strict=False):
+            for key in self._keys(chain.from_iterable(parts)):
+                if key in slot_of:
+                    found[begin + slot_of[key]] += 1
         return found
 
+    def of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
+        wanted = set(keys)
+        return [
+            (number, place)
+            for number, parts in enumerate(self._parts)
+            for place in chain.from_iterable(parts)
+            if place >> self._bits in wanted
+        ]
 
-# --- with numpy -----------------------------------------------------------------------------------------------------
-
-
-class _ArrayTally:
-    def __init__(self) -> None:
-        import numpy as np
-
-        self._keys, self._values = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        self._new: list[tuple[np.ndarray, int]] = []
-
-    def __len__(self) -> int:
-        self._settle()
-        return len(self._keys)
-
-    def _settle(self) -> None:
-        """Add up what was only put aside: nobody asks after every addition."""
-        import numpy as np
-
-        if not self._new:
-            return
-        keys = np.concatenate([self._keys, *(keys for keys, _ in self._new)])
-        values = np.concatenate([self._values, np.repeat([w for _, w in self._new], [len(k) for k, _ in self._new])])
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        self._new = []
-        if len(keys):
-            first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-            self._keys, self._values = keys[first], np.add.reduceat(values[order], first)
-
-    def add(self, keys: np.ndarray, worth: int) -> None:
-        self._new.append((keys, worth))
-
-    def add_if_known(self, places: np.ndarray, bits: int, worth: int) -> None:
-        import numpy as np
-
-        self._settle()
-        if len(places):
-            at = np.searchsorted(places, self._keys << bits)
-            at[at == len(places)] = 0
-            self._values[places[at] >> bits == self._keys] += worth
-
-    def keep(self, least: int) -> None:
-        self._settle()
-        kept = self._values >= least
-        self._keys, self._values = self._keys[kept], self._values[kept]
-
-    def last_of_best(self, count: int) -> int:
-        import numpy as np
-
-        self._settle()
-        at = len(self._values) - count
-        return int(np.partition(self._values, at)[at] if at > 0 else self._values.min())
-
-    def best(self, count: int) -> list[int]:
-        import numpy as np
-
-        self._settle()
-        if len(self._keys) > count:
-            self.keep(self.last_of_best(count))
-        order = np.argsort(-self._values, kind="stable")[:count]
-        found: list[int] = self._keys[order].tolist()
-        return found
+    def _keys(self, places: Iterable[int]) -> Iterable[int]:
+        return map(operator.rshift, places, repeat(self._bits))
 
 
-class _Arrays:
-    name = "arrays"
-    tally = _ArrayTally
-
-    def column(self, values: Sequence[float]) -> np.ndarray:
-        import numpy as np
-
-        return np.array(values)
-
-    def take(self, column: np.ndarray, indexes: np.ndarray) -> Any:
-        return column[indexes]
-
-    def unpack(self, packed: bytes) -> np.ndarray:
-        import numpy as np
-
-        return np.frombuffer(packed, dtype=np.int64)
-
-    def insert(self, places: np.ndarray, new: Sequence[int]) -> Any:
-        import numpy as np
-
-        more = np.array(new, dtype=np.int64)
-        at = np.searchsorted(places, more)
-        if len(places):
-            missing = places[np.minimum(at, len(places) - 1)] != more
-            at, more = at[missing], more[missing]
-        return np.insert(places, at, more)
-
-    def begins(self, places: np.ndarray, bits: int) -> np.ndarray:
-        import numpy as np
-
-        keys = places >> bits
-        return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
-
-    def among(self, keys: np.ndarray, bits: int, allowed: Collection[int]) -> np.ndarray:
-        import numpy as np
-
-        return keys[np.isin(keys >> bits, np.array(sorted(allowed), dtype=np.int64))]
-
-    def ranges(self, ranges: Sequence[tuple[int, int]]) -> np.ndarray:
-        import numpy as np
-
-        return np.array(ranges, dtype=np.int64).reshape(-1)
-
-    def rounded(self, column: np.ndarray, digits: int) -> list[float]:
-        import numpy as np
-
-        unit = 10.0**digits
-        found: list[float] = (np.rint(column * unit) / unit).tolist()
-        return found
-
-    def within(self, places: np.ndarray, ranges: np.ndarray) -> Any:
-        return places[self._indexes(places, ranges)[0]]
-
-    def begins_within(self, places: np.ndarray, bits: int, ranges: np.ndarray) -> list[int]:
-        import numpy as np
-
-        indexes, counts = self._indexes(places, ranges)
-        if counts.max(initial=0) < 2:
-            found: list[int] = counts.tolist()
-            return found
-        keys = places[indexes] >> bits
-        first = np.concatenate([[True], keys[1:] != keys[:-1]])
-        of = np.repeat(np.arange(len(counts)), counts)
-        counted: list[int] = np.bincount(of[first], minlength=len(counts)).tolist()
-        return counted
-
-    def _indexes(self, places: np.ndarray, ranges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the places in the ranges are, and how many there are in each."""
-        import numpy as np
-
-        bounds = np.searchsorted(places, ranges)
-        begins, counts = bounds[::2], np.maximum(bounds[1::2] - bounds[::2], 0)  # damaged lists have no order
-        ends = counts.cumsum()
-        return np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - ends + counts, counts), counts
-
-    def holders(self, column: np.ndarray) -> np.ndarray:
-        return column > 0
-
-    def slots(self, keys: Sequence[int], slots: Sequence[int], size: int) -> _ArraySlots:
-        return _ArraySlots(keys, slots, size)
-
-
-class _ArraySlots:
-    def __init__(self, keys: Sequence[int], slots: Sequence[int], size: int) -> None:
-        import numpy as np
-
-        self._keys, self._slots, self._size = np.array(keys, dtype=np.int64), np.array(slots, dtype=np.intp), size
-
-    def count(self, places: np.ndarray, bits: int) -> np.ndarray:
-        import numpy as np
-
-        if not len(places) or not len(self._keys):
-            return np.zeros(self._size, dtype=np.intp)
-        keys = places >> bits
-        at = np.searchsorted(self._keys, keys)
-        at[at == len(self._keys)] = 0
-        return np.bincount(self._slots[at[self._keys[at] == keys]], minlength=self._size)
+def _between(places: Sequence[int], low: int, high: int) -> Sequence[int]:
+    begin = bisect_left(places, low)
+    return places[begin : bisect_left(places, high, begin)] if begin < len(places) and places[begin] < high else ()
 
 
 LISTS: Engine = _Lists()
-ARRAYS: Engine = _Arrays()

@@ -8,15 +8,16 @@ in an answer. A connection is one thread's: nothing here is shared, and all of i
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from memstore.index.columns import Engine
     from memstore.index.lists import Postings
-    from memstore.index.places import Turn
+    from memstore.index.places import Turns
 
-# Places in all the lists that are kept (eight bytes each), and turns (some two hundred).
+# Places in all the lists that are kept (eight bytes each), and turns (some fifty).
 _MOST_PLACES = 8_000_000
 _MOST_TURNS = 100_000
 
@@ -27,7 +28,7 @@ class Kept:
     gathered   lists as they are packed, by engine and stem
     lists      lists with what was not gathered yet, by engine and word
     talks      {session: (turns, words)}
-    turns      by number; `whole` has, for each session of which all turns are here, how many those are
+    turns      of whole sessions, by engine and session
     """
 
     def __init__(self, generation: str) -> None:
@@ -36,9 +37,8 @@ class Kept:
         self.gathered: dict[tuple[str, str], Postings] = {}
         self.lists: dict[tuple[str, str], Postings] = {}
         self.talks: dict[int, tuple[int, int]] = {}
-        self.turns: dict[int, Turn] = {}
-        self.whole: dict[int, int] = {}
-        self._places = 0
+        self.turns: dict[tuple[str, int], Turns] = {}
+        self._places = self._turns = 0
 
     def follow(self, newest: int) -> None:
         if self.newest != newest:
@@ -50,11 +50,12 @@ class Kept:
             self.gathered, self.lists, self._places = {}, {}, len(postings)
         self.gathered[engine.name, stem] = postings
 
-    def keep_turns(self, turns: list[Turn], whole: dict[int, int]) -> None:
-        if len(self.turns) + len(turns) > _MOST_TURNS:
-            self.turns, self.whole = {}, {}
-        self.turns.update([(turn[0], turn) for turn in turns])
-        self.whole |= whole
+    def keep_turns(self, engine: Engine, whole: Mapping[int, Turns]) -> None:
+        new = sum(len(turns.speakers) for turns in whole.values())
+        self._turns += new
+        if self._turns > _MOST_TURNS:
+            self.turns, self._turns = {}, new
+        self.turns.update({(engine.name, session): turns for session, turns in whole.items()})
 
 
 _of: WeakKeyDictionary[sqlite3.Connection, Kept] = WeakKeyDictionary()

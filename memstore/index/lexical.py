@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from memstore.index import lists, places, vector
 from memstore.index.columns import LISTS, Engine
-from memstore.index.kept import Kept, kept
+from memstore.index.kept import Kept
 from memstore.index.lists import Postings
 from memstore.ledger.connection import Transaction
 
@@ -109,17 +109,16 @@ def rebuild(tx: Transaction) -> None:
     create(tx)
 
 
-def size(db: sqlite3.Connection) -> tuple[int, int, int]:
+def size(db: sqlite3.Connection, known: Kept) -> tuple[int, int, int]:
     """(turns, words in them, sessions): what the lengths of turns are put in proportion to."""
-    turns, words = places.talks(db, [0]).get(0, (0, 0))
+    turns, words = places.talks(db, known, [0]).get(0, (0, 0))
     return turns, words, db.execute("SELECT max(pk) FROM sessions").fetchone()[0] or 0
 
 
-def postings(db: sqlite3.Connection, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:
+def postings(db: sqlite3.Connection, known: Kept, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:
     """For each word, which are distinct, the places whose statement holds it, in any form with the same stem."""
-    known, stems = kept(db), _stems_of(db, list(words))
     found = []
-    for word, parts in stems.items():
+    for word, parts in _stems_of(db, list(words)).items():
         postings = known.lists.get((engine.name, word))
         if postings is None:
             postings = known.lists[engine.name, word] = _postings(db, word, parts, engine, known)

@@ -19,9 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from struct import Struct
-from typing import Any
 
-from memstore.index.columns import LISTS, Engine, Ranges
+from memstore.index.columns import LISTS, Engine, begins_with
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.ledger.connection import Transaction
 
@@ -70,14 +69,6 @@ class Postings:
         found: Sequence[int] = self._engine.begins(self.places, STATEMENT_BITS)
         return found
 
-    def within(self, ranges: Ranges) -> Any:
-        """The places in ranges, a column."""
-        return self._engine.within(self.places, ranges)
-
-    def turns_within(self, ranges: Ranges) -> Sequence[int]:
-        """For each range, none of which ends inside a turn, how many turns in it hold the word."""
-        return self._engine.begins_within(self.places, STATEMENT_BITS, ranges)
-
     def with_new(self, new: Sequence[int]) -> Postings:
         """The same with some more places, which are in order."""
         return Postings(
@@ -88,9 +79,7 @@ class Postings:
         )
 
     def _unknown(self, new: Sequence[int], bits: int) -> int:
-        begins = sorted({place >> bits for place in new})
-        ranges = self._engine.ranges([(begin << bits, begin + 1 << bits) for begin in begins])
-        return self._engine.begins_within(self.places, bits, ranges).count(0)
+        return sum(not begins_with(self.places, begin, bits) for begin in {place >> bits for place in new})
 
 
 def waiting(db: sqlite3.Connection, more: bool) -> bool:
@@ -219,7 +208,8 @@ def said(db: sqlite3.Connection) -> Iterator[tuple[str, int]]:
 
 def listed(db: sqlite3.Connection, places: Iterable[int]) -> set[int]:
     """Those of the places that were gathered."""
-    return set(read(db, _EVERY).within(LISTS.ranges([(place, place + 1) for place in sorted(places)])))
+    gathered = read(db, _EVERY).places
+    return {place for place in places if begins_with(gathered, place, 0)}
 
 
 def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:

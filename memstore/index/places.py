@@ -14,10 +14,12 @@ import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntFlag
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from memstore.errors import UsageError
-from memstore.index.kept import kept
+from memstore.index.columns import Engine
+from memstore.index.kept import Kept
 from memstore.ledger.connection import Transaction
 from memstore.ledger.events import BY_HAND_SESSION
 from memstore.model import Origin
@@ -77,6 +79,16 @@ class Turn(NamedTuple):
     marks: int
     speaker: str | None
     at: int
+
+
+class Turns(NamedTuple):
+    """Many a `Turn`, in order, as columns; the speakers are a list."""
+
+    numbers: Any
+    words: Any
+    marks: Any
+    at: Any
+    speakers: Sequence[str | None]
 
 
 def take(tx: Transaction, events: Sequence[int]) -> list[int]:
@@ -183,46 +195,66 @@ def of_facts(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, int]:
     return result
 
 
-def talks(db: sqlite3.Connection, sessions: Iterable[int]) -> dict[int, tuple[int, int]]:
+def talks(db: sqlite3.Connection, known: Kept, sessions: Iterable[int]) -> dict[int, tuple[int, int]]:
     """{session: (turns, words in them)} of those named at least; under 0 of all sessions."""
-    known = kept(db).talks
-    named = ",".join(str(session) for session in sessions if session not in known)
+    named = ",".join(str(session) for session in sessions if session not in known.talks)
     if named:
         found = db.execute(f"SELECT session, turns, words FROM talks WHERE session IN ({named})")
-        known.update((session, (turns, words)) for session, turns, words in found)
-    return known
+        known.talks.update((session, (turns, words)) for session, turns, words in found)
+    return known.talks
 
 
-def around(db: sqlite3.Connection, turns: Collection[int], reach: int) -> list[Turn]:
+def named(db: sqlite3.Connection, turns: Iterable[int]) -> dict[int, Turn]:
+    """Those of the turns that there are, by number."""
+    return {turn[0]: turn for turn in _turns(db, "= given.value", str(sorted(turns)))}
+
+
+def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: int, engine: Engine) -> Turns:
     """The turns named and those up to `reach` beside them in the same session, as far as they exist, in order.
 
-    Short sessions are read whole, and kept.
+    Short sessions are read, and kept, whole: of these all turns come back.
     """
-    known, sessions = kept(db), {turn >> TURN_BITS for turn in turns}
-    of = talks(db, sessions)
-    fresh = {
-        session: of[session][0]
-        for session in sessions
-        if session in of and of[session][0] <= _SHORT and known.whole.get(session) != of[session][0]
-    }
+    sessions = sorted({turn >> TURN_BITS for turn in turns})
+    of = talks(db, known, sessions)
+    held: dict[int, Turns] = {}
+    fresh, long = [], set()
+    for session in sessions:
+        count, kept_ = of.get(session, (0, 0))[0], known.turns.get((engine.name, session))
+        if count > _SHORT:
+            long.add(session)
+        elif kept_ is not None and len(kept_.speakers) == count:
+            held[session] = kept_
+        else:
+            fresh.append(session)
     if fresh:
-        begins = str([session << TURN_BITS for session in sorted(fresh)])
-        known.keep_turns(_turns(db, "BETWEEN given.value AND given.value + ?", begins, _LAST_TURN), fresh)
-    held = known.turns
-    wanted = sorted({near for turn in turns for near in range(turn - reach, turn + reach + 1)})
-    if long := {session for session in sessions if session in of and of[session][0] > _SHORT}:
-        missing = [turn for turn in wanted if turn >> TURN_BITS in long]
-        held = held | {turn[0]: turn for turn in _turns(db, "= given.value + ?", str(missing), 0)}
-    return [held[turn] for turn in wanted if turn in held]
+        whole = _turns(db, f"BETWEEN given.value AND given.value + {_LAST_TURN}", str([s << TURN_BITS for s in fresh]))
+        read = _by_session(whole, engine)
+        known.keep_turns(engine, read)
+        held |= read
+    if long:
+        near = {near for turn in turns for near in range(turn - reach, turn + reach + 1) if near >> TURN_BITS in long}
+        held |= _by_session(_turns(db, "= given.value", str(sorted(near))), engine)
+    parts = [held[session] for session in sessions if session in held]
+    numbers, words, marks, at = (engine.joined([part[column] for part in parts]) for column in range(4))
+    return Turns(numbers, words, marks, at, list(chain.from_iterable(part.speakers for part in parts)))
 
 
-def _turns(db: sqlite3.Connection, which: str, given: str, more: int) -> list[Turn]:
+def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterator[Turn]:
     found = db.execute(
         "SELECT t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) given CROSS JOIN turns t"
         f" ON t.turn {which}",
-        (given, more),
+        (given,),
     )
-    return list(map(Turn._make, found))
+    return map(Turn._make, found)
+
+
+def _by_session(turns: Iterable[Turn], engine: Engine) -> dict[int, Turns]:
+    found = {}
+    for session, of in groupby(turns, key=lambda turn: turn[0] >> TURN_BITS):
+        numbers, words, marks, speakers, at = zip(*of, strict=True)
+        column = engine.column
+        found[session] = Turns(column(numbers), column(words), column(marks), column(at), speakers)
+    return found
 
 
 def marks(text: str, origin: Origin, *, alone: bool) -> int:

@@ -32,8 +32,8 @@ _SENTENCE = re.compile(r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)", re.MULTI
 def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> dict[int, Beside]:
     """{fact: the sentence beside it} of the facts that need one and have it."""
     place_of = {fact: place for place, fact in places.of_facts(db, [row.pk for row in rows]).items()}
-    near = places.around(db, {place >> STATEMENT_BITS for place in place_of.values()}, 1)
-    turns = {turn.turn: turn for turn in near}
+    spoken = {place >> STATEMENT_BITS for place in place_of.values()}
+    turns = places.named(db, {near for turn in spoken for near in (turn - 1, turn, turn + 1)})
     found = {}
     for row in rows:
         place = place_of.get(row.pk)

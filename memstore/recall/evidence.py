@@ -13,13 +13,13 @@ rounded, and what adds up to them is added in one order, so that they are the sa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from memstore.index.columns import Engine
 from memstore.index.lists import SESSION_BITS, Postings
-from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turn
+from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turns
 from memstore.recall.understanding import Query
 
 K1 = 1.2
@@ -43,10 +43,9 @@ NAMES = (*_LEXICAL, "cover·overview", "whole", *_NEAR, "when", *_PLAIN)
 # The logarithm of the number of words from which on a turn is long.
 LONG = 4
 _LOG = [math.log(words + 1) for words in range(300)]
-# What is in a slot that is kept empty.
-_NOBODY = Turn(0, 0, OWN, None, 0)
-_APART = [_NOBODY] * REACH
 _SCALE = (K1 + 1) / 10
+# Below every cosine: what is in a slot with no turn.
+_FAR = -2.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -66,218 +65,193 @@ class Weights:
         plain = {name: table.get(name, 0.0) for name in NAMES}
         self.of = (plain, {name: value + table.get(f"{name}·chat", 0.0) for name, value in plain.items()})
         # What turns that look alike have in common: but for their length, in which the score is linear.
-        self.levels: dict[tuple[bool, ...], dict[tuple[int, bool, bool], tuple[float, float, float]]] = {}
-        self.near = tuple([of[name] for name in _NEAR] for of in self.of)
+        self.levels: dict[tuple[bool, ...], dict[tuple[int, int, bool], tuple[float, float, float]]] = {}
 
 
 class Field:
     """The turns that were found and those beside them, laid out in slots, and the candidates among them weighed.
 
+    Candidates are the seeds and their neighbours: "Yes, in 2019!" shares no word with the question it answers.
     Neighbours in the conversation have neighbouring slots, and what are no neighbours is kept apart by empty ones: so
-    context is a sum over the slots beside, and every number is computed for all candidates in one go.
+    context is a sum over the slots beside, and every number is computed for all candidates in one go. What is counted
+    for each word of the query is in columns as many times as long, one word after another.
 
-    `near` gives, for a turn, the cosine of the query with the turn and with its closest statement; None in exact mode.
+    `near` gives, for turns, the cosines of the query with each and with its closest statement; None in exact mode.
     """
 
     def __init__(
         self,
         engine: Engine,
         query: Query,
-        turns: Iterable[Turn],
+        turns: Turns,
+        seeds: Sequence[int],
         size: tuple[int, int, int],
         weights: Weights,
-        near: Callable[[int], tuple[float, float]] | None = None,
+        near: Callable[[Sequence[int]], tuple[Sequence[float], Sequence[float]]] | None = None,
     ) -> None:
         total, words, sessions = size
-        self._engine = engine
-        self._query = query
-        self._weights = weights
-        self._near = near
+        self._engine, self._query, self._turns, self._weights, self._near = engine, query, turns, weights, near
         self._mean = max(1.0, words / max(1, total))
         self._session_mean = max(1.0, words / max(1, sessions))
-        self._named = bool(query.code) or any(not word.isalpha() for word in query.words)
-        at = [_NOBODY] * REACH
-        slot: dict[int, int] = {}
-        expected = alone = 0
-        for turn in turns:
-            number, _, marks, _, _ = turn
-            if number != expected or (marks | alone) & ALONE:
-                at += _APART if (marks | alone) & ALONE else _APART[: number - expected]
-            slot[number] = len(at)
-            at.append(turn)
-            expected, alone = number + 1, marks
-        at += _APART
-        self._at, self._slot = at, slot
-        other = [not turn[2] & OWN for turn in at]
+        self._slots = engine.spaced(turns.numbers, turns.marks & ALONE, REACH + 1)
+        self._size = (int(self._slots[-1]) if len(self._slots) else 0) + REACH + 1
+        self._number = self._laid(turns.numbers, 0)
+        self._here = engine.near(engine.take(self._slots, engine.at(turns.numbers, seeds)), self._number, REACH)
+        self.candidates: list[int] = engine.take(self._number, self._here).tolist()
+        self._at = {number: at for at, number in enumerate(self.candidates)}
+        rows = engine.at(turns.numbers, self.candidates)
+        self._words: list[int] = engine.take(turns.words, rows).tolist()
+        self._marks: list[int] = engine.take(turns.marks, rows).tolist()
+        self._times: list[int] = engine.take(turns.at, rows).tolist()
+        self._speakers = [turns.speakers[row] for row in rows.tolist()]
         # Whether somebody takes part, there or right beside, whose words are not a user's own.
-        self._chat = [False, *(a or b or c for a, b, c in zip(other, other[1:], other[2:], strict=False)), False]
-        self._found: list[tuple[Term, Any]] = []
-        self._candidates: list[int] = []
-        self._lexical: tuple[Any, ...] = ()
+        own = self._laid(turns.marks & OWN, OWN)
+        self._chats = engine.holders(3 * OWN - self._sum(own, 1))
+        self._numbers: dict[str, Any] = {}
+        self._terms: Sequence[Term] = ()
 
-    def beside(self, seeds: Iterable[int]) -> list[int]:
-        """The seeds and their neighbours, in order: "Yes, in 2019!" shares no word with the question it answers."""
-        slots = {near for seed in seeds if seed in self._slot for near in _around(self._slot[seed])}
-        return [self._at[slot][0] for slot in sorted(slots) if self._at[slot] is not _NOBODY]
-
-    def scores(
-        self, candidates: Sequence[int], terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]
-    ) -> list[tuple[float, int]]:
+    def scores(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> list[tuple[float, int]]:
         """(score, turn) of the candidates, best first; ties go to the earlier turn."""
-        if not candidates:
+        if not self.candidates:
             return []
-        engine, slots = self._engine, [self._slot[number] for number in candidates]
-        self._candidates = list(candidates)
-        self._lexical = numbers = self._weigh(candidates, slots, terms, talks)
-        chats = engine.column([int(self._chat[slot]) for slot in slots])
-        score: Any = 0.0
-        for number, name in zip(numbers, _LEXICAL, strict=True):
-            score = number * engine.take(engine.column([of[name] for of in self._weights.of]), chats) + score
-        score = score + engine.column(self._beyond_words(slots, numbers[_LEXICAL.index("cover")]))
-        found = sorted(zip(engine.rounded(score * -1.0, DIGITS), candidates, strict=True))
+        engine = self._engine
+        self._numbers = self._weigh(terms, talks)
+        self._numbers |= self._asked(self._numbers["cover"])
+        score = self._levels()
+        for name, column in self._numbers.items():
+            weight = engine.column([of[name] for of in self._weights.of])
+            score = column * engine.take(weight, self._chats) + score
+        found = sorted(zip(engine.rounded(score * -1.0, DIGITS), self.candidates, strict=True))
         return [(-score, number) for score, number in found]
 
-    def shared(self, turns: Collection[int]) -> dict[int, float]:
+    def shared(self, turns: Sequence[int]) -> dict[int, float]:
         """How rare the words are that each statement of the turns shares with the query, by place.
 
         The name of who speaks is in the first statement only, and says as much of the others.
         """
         shared: dict[int, float] = {}
-        for term, places in self._found:
-            for place in places.tolist():
-                turn = place >> STATEMENT_BITS
-                if turn in turns and term.word not in (self._at[self._slot[turn]].speaker or ""):
-                    shared[place] = shared.get(place, 0.0) + term.in_turn
+        for number, place in self._hits.of(turns):
+            term = self._terms[number]
+            if term.word not in (self._speakers[self._at[place >> STATEMENT_BITS]] or ""):
+                shared[place] = shared.get(place, 0.0) + term.in_turn
         return shared
 
     def told(self, number: int) -> dict[str, float]:
         """What moved the score of a turn, the strongest first, for people to read."""
-        slot = self._slot[number]
-        turn = self._at[slot]
-        at = self._candidates.index(number)
-        numbers = {name: float(column[at]) for name, column in zip(_LEXICAL, self._lexical, strict=True)}
-        numbers |= zip(_NEAR, self._closeness(slot), strict=True) if self._near is not None else ()
-        numbers |= {**self._of_cover(numbers["cover"]), **_plain(self._query, turn)}
-        numbers["when"] = float(_held(self._query, turn))
-        weights = self._weights.of[self._chat[slot]]
-        moved = [(name, value * weights[name]) for name, value in numbers.items() if value]
+        weights = self._weights.of[self._chats[self._at[number]]]
+        moved = [(name, value * weights[name]) for name, value in self.numbers(number).items() if value]
         moved.sort(key=lambda item: (-abs(item[1]), item[0]))
         return {name: round(value, 3) for name, value in moved[:6] if value}
 
+    def numbers(self, number: int) -> dict[str, float]:
+        """Everything that was weighed of a turn, by name."""
+        at = self._at[number]
+        speaks = _speaks(self._query, self._speakers[at])
+        weighed = {name: float(column[at]) for name, column in self._numbers.items()}
+        return weighed | _plain(self._query, self._words[at], self._marks[at], speaks)
+
+    def _laid(self, column: Any, empty: float) -> Any:
+        return self._engine.laid(column, self._slots, self._size, empty)
+
+    def _sum(self, laid: Any, reach: int) -> Any:
+        """For each candidate the sum over its slot and those up to so many beside it."""
+        beside = range(-reach, reach + 1)
+        return sum([self._engine.take(laid, self._here + step) for step in beside])
+
     # --- the words of the query -----------------------------------------------------------------------------------
 
-    def _weigh(
-        self,
-        candidates: Sequence[int],
-        slots: Sequence[int],
-        terms: Sequence[Term],
-        talks: Mapping[int, tuple[int, int]],
-    ) -> tuple[Any, ...]:
-        """The numbers of `_LEXICAL`, a column each, for the candidates."""
-        engine, mean, take = self._engine, self._mean, self._engine.take
-        at = engine.slots(list(self._slot), list(self._slot.values()), len(self._at))
-        here = engine.column(slots)
-        beside = [here - 2, here - 1, here, here + 1, here + 2]
-        words = engine.column([turn[1] for turn in self._at])
-        before, own = take(words, beside[1]), take(words, here)
-        around = take(words, beside[0]) + before + own + take(words, beside[3]) + take(words, beside[4])
+    def _weigh(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
+        """The numbers of `_LEXICAL`, a column each."""
+        engine, mean, take, here = self._engine, self._mean, self._engine.take, self._here
+        sessions = sorted({number >> TURN_BITS for number in self.candidates})
+        ranges = [(one << SESSION_BITS, one + 1 << SESSION_BITS) for one in sessions]
+        self._terms = terms
+        self._hits = engine.hits([term.postings.places for term in terms], ranges, STATEMENT_BITS)
+        count, of_session = len(self.candidates), self._weigh_sessions(sessions, talks)
+
+        words = self._laid(self._turns.words, 0)
+        before, own = take(words, here - 1), take(words, here)
         # How much a word's occurrences are discounted for length, at each level (the denominator of BM25).
         short = (own * B / mean + (1 - B)) * K1
         short_pair = ((before + own) * B / (2 * mean) + (1 - B)) * K1
-        short_around = (around * B / (5 * mean) + (1 - B)) * K1
-        in_turn = in_pair = in_around = cover = cover_pair = engine.column([0.0] * len(slots))
-        ranges = engine.ranges(runs(self._slot))
-        for term in terms:
-            w, places = term.in_turn, term.postings.within(ranges)
-            self._found.append((term, places))
-            held = at.count(places, STATEMENT_BITS)
-            before, own = take(held, beside[1]), take(held, here)
-            pair = before + own
-            around = take(held, beside[0]) + pair + take(held, beside[3]) + take(held, beside[4])
-            in_turn = in_turn + own * w / (own + short)
-            in_pair = in_pair + pair * w / (pair + short_pair)
-            in_around = in_around + around * w / (around + short_around)
-            cover = cover + engine.holders(own) * w
-            cover_pair = cover_pair + engine.holders(pair) * w
-        of_session = self._weigh_sessions(sorted({number >> TURN_BITS for number in candidates}), terms, talks)
-        in_session = engine.column([of_session[number >> TURN_BITS] for number in candidates])
+        short_around = (self._sum(words, REACH) * B / (5 * mean) + (1 - B)) * K1
+
+        held = self._hits.by_slot(self._turns.numbers, self._slots, self._size)
+        at = engine.repeated(here, len(terms), self._size)
+        before, own = take(held, at - 1), take(held, at)
+        pair = before + own
+        around = take(held, at - 2) + pair + take(held, at + 1) + take(held, at + 2)
+        worth = engine.stretched(engine.column([term.in_turn for term in terms]), count)
         possible = sum([term.in_turn for term in terms]) or 1.0
-        return (
-            in_turn * _SCALE,
-            in_pair * _SCALE,
-            in_around * _SCALE,
-            in_session,
-            cover / possible,
-            cover_pair / possible,
-        )
+        return {
+            "turn": self._bm25(own, worth, short),
+            "pair": self._bm25(pair, worth, short_pair),
+            "around": self._bm25(around, worth, short_around),
+            "session": take(
+                of_session, engine.at(engine.column(sessions), [one >> TURN_BITS for one in self.candidates])
+            ),
+            "cover": engine.summed(engine.holders(own) * worth, len(terms), count) / possible,
+            "cover_pair": engine.summed(engine.holders(pair) * worth, len(terms), count) / possible,
+        }
 
-    def _weigh_sessions(
-        self, sessions: Sequence[int], terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]
-    ) -> dict[int, float]:
+    def _weigh_sessions(self, sessions: Sequence[int], talks: Mapping[int, tuple[int, int]]) -> Any:
         mean = self._session_mean
-        short = [K1 * (1 - B + B * (talks[one][1] if one in talks else mean) / mean) for one in sessions]
-        total = [0.0] * len(sessions)
-        ranges = self._engine.ranges([(one << SESSION_BITS, one + 1 << SESSION_BITS) for one in sessions])
-        for term in terms:
-            for at, spoken in enumerate(term.postings.turns_within(ranges)):
-                if spoken:
-                    total[at] += term.in_session * spoken / (spoken + short[at])
-        return {one: value * _SCALE for one, value in zip(sessions, total, strict=True)}
+        words = self._engine.column([talks[one][1] if one in talks else mean for one in sessions])
+        worth = self._engine.stretched(self._engine.column([term.in_session for term in self._terms]), len(sessions))
+        return self._bm25(self._hits.by_range(), worth, (words * B / mean + (1 - B)) * K1)
 
-    # --- the score ----------------------------------------------------------------------------------------------
+    def _bm25(self, found: Any, worth: Any, short: Any) -> Any:
+        engine, times = self._engine, len(self._terms)
+        each = found * worth / (found + engine.repeated(short, times))
+        return engine.summed(each, times, len(short)) * _SCALE
 
-    def _beyond_words(self, slots: Sequence[int], covers: Any) -> list[float]:
-        """What else adds to the score of each candidate."""
-        query, at, chats = self._query, self._at, self._chat
+    # --- what else speaks for a turn ------------------------------------------------------------------------------
+
+    def _levels(self) -> Any:
+        """What turns show without the words of the query: their looks (`Weights.levels`) and their length."""
+        query, column = self._query, self._engine.column
         levels = self._weights.levels.setdefault((query.of_assistant, query.ever, query.overview), {})
-        speaks = {speaker: _speaks(query, speaker) for speaker in {at[slot][3] for slot in slots}}
+        speaks = {speaker: _speaks(query, speaker) for speaker in set(self._speakers)}
         found = []
-        for slot in slots:
-            _, words, marks, speaker, _ = at[slot]
-            kind = (marks, chats[slot], speaks[speaker])
-            level = levels.get(kind) or levels.setdefault(kind, self._level(at[slot], chats[slot]))
-            length = _LOG[words] if words < len(_LOG) else math.log(words + 1)
-            found.append(level[0] + level[1] * length + (level[2] * (length - LONG) if length > LONG else 0.0))
-        if self._query.overview or self._named or self._near is not None or self._query.periods:
-            for place, (slot, cover) in enumerate(zip(slots, covers.tolist(), strict=True)):
-                found[place] += self._of_query(slot, cover)
-        return found
+        for kind in zip(self._marks, self._chats.tolist(), map(speaks.__getitem__, self._speakers), strict=True):
+            found.append(levels.get(kind) or levels.setdefault(kind, self._level(*kind)))
+        common, slope, of_long = map(column, zip(*found, strict=True))
+        length = column([_LOG[words] if words < len(_LOG) else math.log(words + 1) for words in self._words])
+        beyond = length - LONG
+        return common + slope * length + of_long * beyond * self._engine.holders(beyond)
 
-    def _of_query(self, slot: int, cover: float) -> float:
-        """What some queries only ask of a turn: all their words, closeness, a date."""
-        turn, chat = self._at[slot], self._chat[slot]
-        weights = self._weights.of[chat]
-        total = sum([value * weights[name] for name, value in self._of_cover(cover).items()])
-        if self._near is not None:
-            near = zip(self._closeness(slot), self._weights.near[chat], strict=True)
-            total += sum([value * weight for value, weight in near])
-        if self._query.periods and _held(self._query, turn):
-            total += weights["when"]
-        return total
-
-    def _level(self, turn: Turn, chat: bool) -> tuple[float, float, float]:
+    def _level(self, marks: int, chat: int, speaks: bool) -> tuple[float, float, float]:
         """What turns that look like this one have in common, and what their length and their great length weigh."""
         weights = self._weights.of[chat]
-        common = sum([value * weights[name] for name, value in _plain(self._query, turn._replace(words=0)).items()])
+        common = sum([value * weights[name] for name, value in _plain(self._query, 0, marks, speaks).items()])
         slope = weights["length"] + (weights["length·overview"] if self._query.overview else 0.0)
         return common, slope, weights["long"]
 
-    def _of_cover(self, cover: float) -> dict[str, float]:
+    def _asked(self, cover: Any) -> dict[str, Any]:
+        """What some queries only ask of a turn: all their words, closeness, a date; a column each."""
+        query, engine, found = self._query, self._engine, {}
+        if query.overview:
+            found["cover·overview"] = cover
+        if query.code or any(not word.isalpha() for word in query.words):
+            beyond = cover - WHOLE_FROM
+            found["whole"] = beyond * engine.holders(beyond) / (1 - WHOLE_FROM)
+        if self._near is not None:
+            found |= self._closeness(self._near)
+        if query.periods:
+            found["when"] = engine.column([float(_held(query, at)) for at in self._times])
+        return found
+
+    def _closeness(self, near: Callable[[Sequence[int]], tuple[Sequence[float], Sequence[float]]]) -> dict[str, Any]:
+        engine, take, here, size = self._engine, self._engine.take, self._here, self._size
+        slots = engine.near(here, self._number, REACH)
+        turns, statements = map(engine.column, near(take(self._number, slots).tolist()))
+        closest = engine.laid(statements, slots, size, _FAR)
+        beside = engine.most([take(closest, here + step) for step in (-2, -1, 1, 2)])
         return {
-            "cover·overview": cover if self._query.overview else 0.0,
-            "whole": max(0.0, cover - WHOLE_FROM) / (1 - WHOLE_FROM) if self._named else 0.0,
+            "near_turn": take(engine.laid(turns, slots, size, _FAR), here),
+            "near_statement": take(closest, here),
+            "near_beside": beside * engine.holders(beside - _FAR),
         }
-
-    def _closeness(self, slot: int) -> tuple[float, float, float]:
-        assert self._near is not None
-        near = [None if turn is _NOBODY else self._near(turn.turn) for turn in self._at[slot - 2 : slot + 3]]
-        own = near[2] or (0.0, 0.0)
-        beside = [other[1] for other in (near[0], near[1], near[3], near[4]) if other is not None]
-        return own[0], own[1], max(beside, default=0.0)
-
-
-def _around(slot: int) -> Iterable[int]:
-    return range(slot - REACH, slot + REACH + 1)
 
 
 def _speaks(query: Query, speaker: str | None) -> bool:
@@ -285,14 +259,14 @@ def _speaks(query: Query, speaker: str | None) -> bool:
     return bool(speaker and not query.every_word.isdisjoint(speaker.split()))
 
 
-def _plain(query: Query, turn: Turn) -> dict[str, float]:
+def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, float]:
     """What a turn shows without its words."""
-    marks, length, overview = turn.marks, math.log(turn.words + 1), query.overview
+    length, overview = math.log(words + 1), query.overview
     own, rule = bool(marks & OWN), bool(marks & RULE)
     return {
         "length": length,
         "asks": float(bool(marks & ASKS)),
-        "speaker": float(_speaks(query, turn.speaker)),
+        "speaker": float(speaks),
         "own": float(own),
         "long": max(0.0, length - LONG),
         "asked_of_assistant": float(query.of_assistant and not own),
@@ -317,21 +291,6 @@ def rarity(holders: int, all_: int) -> float:
     return max(1e-6, round(math.log(held), 9)) if all_ > holders else 1e-6
 
 
-def _held(query: Query, turn: Turn) -> bool:
-    moment = datetime.fromtimestamp(turn.at / 1e6, UTC) if turn.at >= 0 else _EPOCH
+def _held(query: Query, at: int) -> bool:
+    moment = datetime.fromtimestamp(at / 1e6, UTC) if at >= 0 else _EPOCH
     return any(period.holds(moment) for period in query.periods)
-
-
-def runs(turns: Iterable[int]) -> list[tuple[int, int]]:
-    """Turns in order as ranges of places, (from, to before), one for each run without a gap."""
-    found: list[tuple[int, int]] = []
-    begin = end = -1
-    for turn in turns:
-        if turn != end:
-            if end >= 0:
-                found.append((begin << STATEMENT_BITS, end << STATEMENT_BITS))
-            begin = turn
-        end = turn + 1
-    if end >= 0:
-        found.append((begin << STATEMENT_BITS, end << STATEMENT_BITS))
-    return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.index import columns, lexical, places
 from memstore.index.columns import Engine
+from memstore.index.kept import Kept, kept
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.recall import evidence, weights
 from memstore.recall.evidence import REACH, Field, Term
@@ -66,11 +67,10 @@ class Meaning:
     def seeds(self, sessions: frozenset[int] | None) -> list[int]:
         return self._matrix.nearest(self._vector, _SEEDS, sessions)
 
-    def look(self, turns: Sequence[int]) -> None:
+    def near(self, turns: Sequence[int]) -> tuple[Sequence[float], Sequence[float]]:
+        """The cosines of turns, and those of the closest statement of each."""
         self.of = self._matrix.near(self._vector, turns)
-
-    def near(self, turn: int) -> tuple[float, float]:
-        return self.of[turn][:2]
+        return [self.of[turn][0] for turn in turns], [self.of[turn][1] for turn in turns]
 
     def statement(self, place: int) -> float:
         """How much closeness a statement has, on the scale of the rarity of the words it shares."""
@@ -99,27 +99,24 @@ def find(
 
 
 def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None) -> Iterator[Found]:
-    with_, size = columns.engine(), lexical.size(db)
-    terms = _terms(db, query, size, with_)
+    known, with_ = kept(db), columns.engine()
+    size = lexical.size(db, known)
+    terms = _terms(db, known, query, size, with_)
     allowed = _sessions(db, scopes)
     seeds = _seeds(with_, terms, allowed)
     if meaning is not None:
         seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
-    turns = places.around(db, seeds, REACH * 2)
-    if meaning is not None:
-        meaning.look([turn.turn for turn in turns])
+    turns = places.around(db, known, seeds, REACH * 2, with_)
     near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
-    field = Field(with_, query, turns, size, table, near)
-    candidates = field.beside(seeds)
-    talks = places.talks(db, {turn >> TURN_BITS for turn in candidates})
-    ranked = field.scores(candidates, terms, talks)
+    field = Field(with_, query, turns, seeds, size, table, near)
+    ranked = field.scores(terms, known.talks)
     return _statements(db, field, ranked, query, frozenset(scopes), meaning)
 
 
-def _terms(db: sqlite3.Connection, query: Query, size: tuple[int, int, int], engine: Engine) -> list[Term]:
+def _terms(db: sqlite3.Connection, known: Kept, query: Query, size: tuple[int, int, int], engine: Engine) -> list[Term]:
     """The query's words that anything holds, in an order that the query alone decides."""
     words = sorted(query.words, key=lambda w: (-len(w), w))
-    found = zip(words, lexical.postings(db, words, engine), strict=True)
+    found = zip(words, lexical.postings(db, known, words, engine), strict=True)
     return [evidence.term(word, postings, size) for word, postings in found if postings.turns]
 
 
@@ -169,8 +166,8 @@ def _statements(
     begin = 0
     while begin < len(ranked) or waiting:
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
-            batch = dict.fromkeys(turn for _, turn in ranked[begin : begin + _BATCH])
-            held = _held(db, list(batch), bool(query.code))
+            batch = [turn for _, turn in ranked[begin : begin + _BATCH]]
+            held = _held(db, batch, bool(query.code))
             shared = field.shared(batch)
             for score, turn in ranked[begin : begin + _BATCH]:
                 # Scopes are walls, whatever an index says.

@@ -21,6 +21,7 @@ from memstore.claude import Asking, Outcome
 from memstore.coherence import chains
 from memstore.errors import UsageError
 from memstore.index import lexical
+from memstore.index.kept import kept
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
 from memstore.ledger.facts import Row
@@ -102,7 +103,7 @@ def judge(
 def _nearest(tx: Transaction, text: str) -> list[int]:
     """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
     shared: dict[int, float] = {}
-    for places_ in lexical.postings(tx.db, understanding.read(text, from_micros(tx.at)).words[:_WORDS]):
+    for places_ in lexical.postings(tx.db, kept(tx.db), understanding.read(text, from_micros(tx.at)).words[:_WORDS]):
         if len(places_) > _COMMON:
             continue
         for place in places_:
