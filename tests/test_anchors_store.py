@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import textwrap
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from memstore import AnchorTarget, MemoryStore, Status
+from memstore.coherence import git as repository
 from memstore.errors import AnchorRefused, NotFound, UsageError
 from memstore.ledger.connection import Ledger
 from memstore.ledger.migrations import FIRST
@@ -44,6 +46,21 @@ def change(root: Path, old: str = "value[7:]", new: str = "value[8:]", path: str
     text = (root / path).read_text()
     assert old in text
     (root / path).write_text(text.replace(old, new))
+
+
+def git(root: Path, *command: str) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", str(root), *who, *command], check=True)
+
+
+def recorded(ask: Callable[..., str | None], asked: list[tuple[str, ...]]) -> Callable[..., str | None]:
+    """The same asker, which also writes down what it was asked."""
+
+    def telling(root: Path, *question: str, **limits: float) -> str | None:
+        asked.append(question)
+        return ask(root, *question, **limits)
+
+    return telling
 
 
 class TestTying:
@@ -188,6 +205,23 @@ class TestFiring:
         assert [a.path for a in memory.anchors(fact)] == ["lib/login.py"]
         change(root, path="lib/login.py")
         assert memory.check_anchors().flagged == (fact.id,)
+
+    def test_many_files_that_moved_in_one_commit_are_followed_by_asking_git_once(self, memory, root, monkeypatch) -> None:
+        paths = [f"src/part{number}.txt" for number in range(12)]
+        for number, path in enumerate(paths):
+            write(root, path, f"what part {number} is for, in words enough for git to know it by\n")
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+            git(root, *command)
+        facts = [memory.remember(f"{path} says what it is for", modality="observation") for path in paths]
+        for number, path in enumerate(paths):
+            git(root, "mv", path, f"chapter-{number}.txt")
+        git(root, "commit", "-q", "-m", "two")
+        asked: list[tuple[str, ...]] = []
+        monkeypatch.setattr(repository, "_ask", recorded(repository._ask, asked))
+        report = memory.check_anchors()
+        assert (len(report.moved), report.flagged) == (12, ())
+        assert {memory.anchors(fact)[0].path for fact in facts} == {f"chapter-{n}.txt" for n in range(12)}
+        assert len(asked) == len(set(asked)) > 0
 
     def test_other_doubts_stay_when_the_file_is_back(self, memory, root) -> None:
         fact = memory.remember("parse_header() cuts seven characters", modality="observation")

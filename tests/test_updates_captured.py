@@ -108,6 +108,31 @@ class TestCorrectionsInOneTurn:
     def test_another_thing_a_plain_statement_and_a_guess_correct_nothing(self, tmp_path, turn) -> None:
         assert status(told(tmp_path, ("user", turn)), "The limit was 30 requests a minute.") is Status.LIVE
 
+    @pytest.mark.parametrize(
+        ("first", "then"),
+        [
+            ("The original release date was June 3.", "The final release date is June 17."),
+            ("We first planned the demo for Tuesday.", "We ended up with Thursday for the demo."),
+            ("Originally the review was at 3 pm.", "But it is at 5 pm now."),
+            ("The rollout was initially set for May 2.", "However, May 9 is the one."),
+        ],
+    )
+    def test_a_plan_as_it_first_was_gives_way_to_what_it_came_to(self, tmp_path, first, then) -> None:
+        memory = told(tmp_path, ("user", f"{first} {then}"))
+        assert (status(memory, first), status(memory, then)) == (Status.SUPERSEDED, Status.LIVE)
+
+    @pytest.mark.parametrize(
+        ("first", "then"),
+        [
+            ("Initial draft of the report: May 3.", "Final review of the report: May 20."),
+            ("The initial deployment is on March 25.", "Final testing with the users runs until April 16."),
+            ("Originally the review was at 3 pm.", "But Alice can only come at 5 pm."),
+            ("The rollout was initially set for May 2.", "But May 9 is a holiday."),
+        ],
+    )
+    def test_the_first_and_the_last_of_many_steps_and_another_thing_leave_it(self, tmp_path, first, then) -> None:
+        assert status(told(tmp_path, ("user", f"{first} {then}")), first) is Status.LIVE
+
 
 class TestPossibleUpdates:
     """What was seen and is not certain is marked as such, and waits for somebody."""

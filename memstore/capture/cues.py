@@ -76,16 +76,21 @@ CHOICE = re.compile(
 WAS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,6}?)(?:was|were|used\s+to\s+be|had\s+been)\b", re.IGNORECASE)
 IS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,7}?)(?:is|are)\b(?:\s+(?:now|actually|really)\b)?", re.IGNORECASE)
 REALLY = re.compile(r"\b(?:actual(?:ly)?|now|corrected|correct|new|current(?:ly)?|real(?:ly)?)\b", re.IGNORECASE)
-# A plan as it was told before it changed, and as it came out.
+# A plan as it was told before it changed, and as it came out. "Initial" and "final" alone also name the first and the last of
+# many steps ("initial draft: May 3", "final review: May 20"), of which neither replaces the other.
 AT_FIRST = re.compile(
-    r"\b(?:original(?:ly)?|initial(?:ly)?|at\s+first|first\s+(?:planned|set|scheduled)|previous(?:ly)?|earlier|then\s+(?:we|it|they|i)\s+(?:was\s+|were\s+)?(?:moved|changed|pushed|switched|went)|"
-    r"used\s+to)\b",
+    r"\b(?:(?:originally|initially|at\s+first|first\s+(?:planned|set|scheduled)|previously|used\s+to|"
+    r"then\s+(?:we|it|they|i)\s+(?:was\s+|were\s+)?(?:moved|changed|pushed|switched|went))\b"
+    r"|(?:original|initial|previous|earlier|first)\s+(?:[\w’'-]+\s+){1,3}?(?:was|were|had\s+been)\b)",
     re.IGNORECASE,
 )
 FINAL = re.compile(
-    r"\b(?:final(?:ly|ised|ized)?|in\s+the\s+end|ended\s+up|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b",
+    r"\b(?:(?:finali[sz]ed|finally\s+\w+ed|in\s+the\s+end|ended\s+up|settled\s+on|now\s+(?:is|it(?:'|’)s)|is\s+now|it(?:'|’)s\s+now)\b"
+    r"|final\s+(?:[\w’'-]+\s+){1,3}?(?:is|are|was|were|will\s+be)\b)",
     re.IGNORECASE,
 )
+# What turns against the words before it.
+CONTRAST = re.compile(r"\W*(?:but|however|instead|now)\b,?", re.IGNORECASE)
 # What a value is said of, after it: "10 days for new customers", "60 seconds on mobile".
 LIMITED = re.compile(r"\b(?:for|on|in|during|among|when(?:ever)?|if|unless|only)\s+(?P<of>[^.;!?]+)", re.IGNORECASE)
 NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")

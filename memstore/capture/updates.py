@@ -271,9 +271,9 @@ def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
 
 def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
     """A turn that tells how a plan changed: "it was first to be Friday, then Thursday. The final date is Monday"."""
-    if new.modality in _OPEN or not cues.FINAL.search(new.text):
-        return
     mine = [value for value in values(new.text) if not _was(new.text, value, True)]
+    if new.modality in _OPEN or not mine or not (cues.FINAL.search(new.text) or _but(new.text, mine)):
+        return
     words = set(content(new.text))
     for old in held:
         if old.said_at == new.said_at and cues.AT_FIRST.search(old.text) and not cues.FINAL.search(old.text):
@@ -284,6 +284,17 @@ def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
                     why = f"first {old.text[was.start : was.end].strip()}, in the end {new.text[now.start : now.end].strip()}"
                     yield Proposal(old.id, Relation.REPLACES, 0.85, (why,))
                     break
+
+
+def _but(text: str, told: Iterable[Value]) -> bool:
+    """Is the text a contrast and a value, and nothing else ("But it is Monday")? It can only be of what was just told."""
+    turn = cues.CONTRAST.match(text)
+    if turn is None:
+        return False
+    rest, end = "", turn.end()
+    for value in sorted(told, key=lambda value: value.start):
+        rest, end = f"{rest} {text[end : value.start]}", max(end, value.end)
+    return not set(content(f"{rest} {text[end:]}")) - {"one"}
 
 
 _Offer = tuple[Relation, float, tuple[str, ...]]

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Protocol
 
 SECONDS = 2.0
 MAX_COMMITS = 5000
@@ -51,7 +52,27 @@ def blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def renamed(root: Path, path: str, since: str, *, seconds: float = 2 * SECONDS) -> str | None:
+class Asker(Protocol):
+    """Asks git one question at a root: its standard output, or None when there is no answer in time."""
+
+    def __call__(self, root: Path, *arguments: str, seconds: float = SECONDS) -> str | None: ...
+
+
+def remembering() -> Asker:
+    """An asker for one look at many files: no question is put to git twice, whether it answered or not."""
+    answers: dict[tuple[Path, tuple[str, ...]], str | None] = {}
+
+    def ask(root: Path, *arguments: str, seconds: float = SECONDS) -> str | None:
+        if (root, arguments) not in answers:
+            answers[root, arguments] = _ask(root, *arguments, seconds=seconds)
+        return answers[root, arguments]
+
+    return ask
+
+
+def renamed(
+    root: Path, path: str, since: str, *, seconds: float = 2 * SECONDS, asker: Asker | None = None
+) -> str | None:
     """Where `path`, as it was called in the commit `since`, is now by the history and the index; None if unknown.
 
     Renames are what git's own similarity detection takes for one: first across the whole distance, then commit by
@@ -63,7 +84,7 @@ def renamed(root: Path, path: str, since: str, *, seconds: float = 2 * SECONDS) 
     deadline = time.monotonic() + seconds
 
     def ask(*arguments: str) -> str | None:
-        return _ask(root, *arguments, seconds=min(SECONDS, max(0.001, deadline - time.monotonic())))
+        return (asker or _ask)(root, *arguments, seconds=max(0.001, deadline - time.monotonic()))
 
     prefix = _prefix(ask)
     if prefix is None:

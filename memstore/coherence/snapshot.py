@@ -121,13 +121,14 @@ def check(
     hasty: bool = False,
     known: bool = False,
     read: Read = files.read_hashed,
+    asker: git.Asker | None = None,
 ) -> Verdict:
     """Look again. What is gone from its place is searched for, for at most `search` seconds (0: not at all).
 
     When `hasty`, an answer waits: a definition that stands word for word is looked at no closer, a large file that
     changed is not read into, which is `unreadable`, and git gets no more time than the search. If its doubt is `known`
-    then, what is gone is not searched for again, and no diff is made. `read` may remember what it has read, so that
-    many looks see one moment of a file.
+    then, what is gone is not searched for again, and no diff is made. `read` may remember what it has read, and `asker`
+    what git has answered, so that many looks see one moment and ask once.
     Never raises for what a file may be or have become; MissingExtra alone is raised, since without the grammar
     nothing can be said.
     """
@@ -137,7 +138,7 @@ def check(
     try:
         content, sha256 = read(root, files.relative(root, target.path))
     except NotFound:
-        return _elsewhere(root, snapshot, f"{target.path} is gone", mask, search, hasty)
+        return _elsewhere(root, snapshot, f"{target.path} is gone", mask, search, hasty, asker)
     except AnchorRefused as error:
         return Verdict(State.UNREADABLE, str(error), target)
     if sha256 == snapshot.sha256:
@@ -149,7 +150,7 @@ def check(
         return Verdict(State.UNCHANGED, "word for word as it was", target)
     look = _again(target, content, snapshot.form, _HASTY_WINDOWED if hasty else _WINDOWED)
     if look is None:
-        return _elsewhere(root, snapshot, f"{target} is gone", mask, search, hasty)
+        return _elsewhere(root, snapshot, f"{target} is gone", mask, search, hasty, asker)
     if look.form == snapshot.form:
         if look.lines is not None and look.lines != target.lines:
             moved = replace(target, lines=look.lines)
@@ -223,15 +224,18 @@ def _structure(token: symbols.Token) -> bool:
     return token.text[:1] in (symbols.OPEN, symbols.CLOSE)
 
 
-def _elsewhere(root: Path, snapshot: Snapshot, reason: str, mask: Mask, search: float, hasty: bool) -> Verdict:
+def _elsewhere(
+    root: Path, snapshot: Snapshot, reason: str, mask: Mask, search: float, hasty: bool, asker: git.Asker | None
+) -> Verdict:
     """Where what is gone from its place may be now: by git's renames, else the same thing under another path."""
     if search <= 0:
         return Verdict(State.MISSING, reason, snapshot.target)
     gone = Verdict(State.MISSING, reason, snapshot.target, _diff(snapshot, ""))
     deadline = time.monotonic() + search
     target = snapshot.target
-    asked = {"seconds": search} if hasty else {}
-    followed = git.renamed(root, target.path, snapshot.commit, **asked) if snapshot.commit else None
+    # Where git cannot tell in half of the time, the other half is for the same thing under another path.
+    seconds = search if hasty else search / 2
+    followed = git.renamed(root, target.path, snapshot.commit, seconds=seconds, asker=asker) if snapshot.commit else None
     if followed is not None:
         there = replace(target, path=followed)
         look = _look_at(root, there, snapshot.form, hasty)

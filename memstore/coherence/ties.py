@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from memstore.coherence import chains, files
+from memstore.coherence import chains, files, git
 from memstore.coherence.anchors import AnchorTarget
 from memstore.coherence.snapshot import Mask, Read, Snapshot, State, Verdict, check, observe
 from memstore.errors import AnchorRefused, MissingExtra, NotFound
@@ -73,12 +73,13 @@ def look(ties: Sequence[Tie], *, mask: Mask, seconds: float | None = None, searc
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     read = lru_cache(maxsize=_KEPT)(files.read_hashed)  # ten facts about one file see one moment of it
+    asker = git.remembering()
     found = []
     for one in ties:
         left = search if deadline is None else min(search, deadline - time.monotonic())
         if deadline is not None and left <= 0:
             break
-        found.append(Finding(one, _verdict(one, mask, left, left < HASTE, read)))
+        found.append(Finding(one, _verdict(one, mask, left, left < HASTE, read, asker)))
     return found
 
 
@@ -121,12 +122,13 @@ def rebase(tx: Transaction, tied: Iterable[Tie], *, mask: Mask) -> None:
             continue
 
 
-def _verdict(one: Tie, mask: Mask, search: float, hasty: bool, read: Read) -> Verdict:
+def _verdict(one: Tie, mask: Mask, search: float, hasty: bool, read: Read, asker: git.Asker) -> Verdict:
     if not Path(one.root).is_dir():
         return Verdict(State.UNREADABLE, f"the root {one.root} is not here", target(one))
     known = one.doubt is not None
     try:
-        return check(Path(one.root), _snapshot(one), mask=mask, search=search, hasty=hasty, known=known, read=read)
+        root = Path(one.root)
+        return check(root, _snapshot(one), mask=mask, search=search, hasty=hasty, known=known, read=read, asker=asker)
     except MissingExtra as error:
         return Verdict(State.UNREADABLE, str(error), target(one))
 
