@@ -17,6 +17,8 @@ from memstore.model import Concern, Conflict, Event, Fact, Remedy, Status, Trans
 class CaptureReport:
     """What a capture did: counts, and the lines or turns that were passed over, with the reason.
 
+    `problems` also says when a fact names code that it was not tied to for want of a package, and how to get that.
+
     `updates` counts what new statements did to held ones: replaced, amended, confirmed, refused (by policy), possible
     (waiting for `review`). `bill` is what Claude was paid, booked already.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import textwrap
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from memstore import AnchorTarget, MemoryStore, Status
 from memstore.coherence import git as repository
+from memstore.coherence import symbols
 from memstore.errors import AnchorRefused, NotFound, UsageError
 from memstore.ledger.connection import Ledger
 from memstore.ledger.migrations import FIRST
@@ -124,6 +126,44 @@ class TestTying:
         assert memory.verify() == []
 
 
+class TestWithoutGrammars:
+    @pytest.fixture(autouse=True)
+    def no_grammars(self, monkeypatch):
+        symbols._parser.cache_clear()
+        monkeypatch.setitem(sys.modules, "tree_sitter", None)
+        yield
+        symbols._parser.cache_clear()
+
+    @pytest.mark.parametrize("said", ["bare_call() is slow", "src/bare.py is slow", "src/bare.py:1-2 is slow"])
+    def test_a_capture_says_that_a_fact_was_not_tied_and_what_to_run(self, memory, root, said) -> None:
+        write(root, "src/bare.py", "def bare_call():\n    return 2\n")
+        memory.record(said, role="user", session="s")
+        (problem,) = memory.capture().problems
+        assert "src/bare.py" in problem
+        assert "pip install 'memstore[anchors]'" in problem
+        assert memory.anchors(memory.facts()[0]) == []
+        memory.record("Redis is slow.", role="user", session="s")
+        assert memory.capture().problems == ()
+
+    def test_remembering_warns_once_and_keeps_the_fact(self, memory, root, caplog) -> None:
+        write(root, "src/bare.py", "def bare_call():\n    return 3\n")
+        for number in range(3):
+            memory.remember(f"bare_call() was slow {number} times", modality="observation")
+        (warning,) = caplog.messages
+        assert "pip install 'memstore[anchors]'" in warning
+        assert len(memory.facts()) == 3
+
+    def test_what_was_tied_before_is_not_doubted(self, memory, root, monkeypatch) -> None:
+        monkeypatch.undo()
+        fact = memory.remember("parse_header() strips it, said before", modality="observation")
+        monkeypatch.setitem(sys.modules, "tree_sitter", None)
+        symbols._parser.cache_clear()
+        change(root, new="value[9:]  # nobody can read this now")
+        report = memory.check_anchors()
+        assert (report.flagged, memory.status(fact)) == ((), Status.LIVE)
+        assert "pip install 'memstore[anchors]'" in report.unreadable[0]
+
+
 class TestFiring:
     def test_a_change_makes_the_fact_suspect_with_reason_and_diff_everywhere(self, memory, root) -> None:
         fact = memory.remember("parse_header() cuts seven characters", modality="observation")
@@ -206,7 +246,7 @@ class TestFiring:
         change(root, path="lib/login.py")
         assert memory.check_anchors().flagged == (fact.id,)
 
-    def test_many_files_that_moved_in_one_commit_are_followed_by_asking_git_once(self, memory, root, monkeypatch) -> None:
+    def test_many_files_that_moved_are_followed_by_asking_git_once(self, memory, root, monkeypatch) -> None:
         paths = [f"src/part{number}.txt" for number in range(12)]
         for number, path in enumerate(paths):
             write(root, path, f"what part {number} is for, in words enough for git to know it by\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_check_says_what_became_suspect_and_exits_1_then_0(cli, tmp_path) -> Non
     assert fact in cli("check", "login.py", code=1)
     cli("check")
     assert "SUSPECT" in cli("recall", "parse_header")
+
+
+@pytest.mark.parametrize("command", ["check", "verify"])
+def test_without_grammars_a_look_says_what_to_run(cli, monkeypatch, command) -> None:
+    cli(command)
+    assert "pip install" not in cli.err
+    monkeypatch.setitem(sys.modules, "tree_sitter_python", None)
+    cli(command)
+    assert "pip install 'memstore[anchors]'" in cli.err
 
 
 def test_verify_since_a_commit_checks_what_was_committed_since(cli, tmp_path) -> None:

@@ -90,7 +90,7 @@ FINAL = re.compile(
     re.IGNORECASE,
 )
 # What turns against the words before it.
-CONTRAST = re.compile(r"\W*(?:but|however|instead|now)\b,?", re.IGNORECASE)
+CONTRAST = re.compile(r"\W*(?:but|however|instead|now)\b", re.IGNORECASE)
 # What a value is said of, after it: "10 days for new customers", "60 seconds on mobile".
 LIMITED = re.compile(r"\b(?:for|on|in|during|among|when(?:ever)?|if|unless|only)\s+(?P<of>[^.;!?]+)", re.IGNORECASE)
 NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")

@@ -34,7 +34,7 @@ from functools import lru_cache
 from memstore.capture import cues, editions
 from memstore.capture.states import State, counts_down, identifiers, opposed, states, tells_state
 from memstore.capture.subjects import Subject, labels, subject, title
-from memstore.capture.values import Value, comparable, content, stem, values
+from memstore.capture.values import Value, beside, comparable, content, stem, values
 from memstore.model import Modality
 
 CERTAIN = 0.8
@@ -272,7 +272,9 @@ def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
 def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
     """A turn that tells how a plan changed: "it was first to be Friday, then Thursday. The final date is Monday"."""
     mine = [value for value in values(new.text) if not _was(new.text, value, True)]
-    if new.modality in _OPEN or not mine or not (cues.FINAL.search(new.text) or _but(new.text, mine)):
+    # A contrast and a value, with nothing else ("But it is Monday"), can only be of what was just told.
+    only = cues.CONTRAST.match(new.text) and not set(beside(new.text, mine)) - {"one", "however", "instead"}
+    if new.modality in _OPEN or not mine or not (only or cues.FINAL.search(new.text)):
         return
     words = set(content(new.text))
     for old in held:
@@ -284,17 +286,6 @@ def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
                     why = f"first {old.text[was.start : was.end].strip()}, in the end {new.text[now.start : now.end].strip()}"
                     yield Proposal(old.id, Relation.REPLACES, 0.85, (why,))
                     break
-
-
-def _but(text: str, told: Iterable[Value]) -> bool:
-    """Is the text a contrast and a value, and nothing else ("But it is Monday")? It can only be of what was just told."""
-    turn = cues.CONTRAST.match(text)
-    if turn is None:
-        return False
-    rest, end = "", turn.end()
-    for value in sorted(told, key=lambda value: value.start):
-        rest, end = f"{rest} {text[end : value.start]}", max(end, value.end)
-    return not set(content(f"{rest} {text[end:]}")) - {"one"}
 
 
 _Offer = tuple[Relation, float, tuple[str, ...]]

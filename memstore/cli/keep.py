@@ -66,11 +66,13 @@ def _pairs(values: dict[str, Any], indent: str = "") -> str:
 @click.pass_obj
 def verify(target: Target, since: str | None) -> Answer:
     """Prove the store: hashes, quotes, statuses, chains and indexes, all derived again. Exit code 1 if not sound."""
-    if since is not None:
-        from memstore.cli.tend import checked
+    from memstore.cli.tend import checked, warn_untied
 
-        return checked(target.open().check_anchors(since=since))
-    problems = target.open().verify()
+    if since is not None:
+        return checked(target.open(), since=since)
+    store = target.open()
+    problems = store.verify()
+    warn_untied(store)
     if not problems:
         click.echo("Sound: nothing to report.", err=True)
 

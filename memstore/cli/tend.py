@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -121,11 +122,13 @@ def check(target: Target, paths: tuple[str, ...], since: str | None) -> Answer:
 
     Exit code 1 if something became suspect.
     """
-    return checked(target.open().check_anchors(paths=paths or None, since=since))
+    return checked(target.open(), paths, since)
 
 
-def checked(report: AnchorReport) -> Answer:
+def checked(store: MemoryStore, paths: tuple[str, ...] = (), since: str | None = None) -> Answer:
     """A look at the files, as an answer."""
+    report = store.check_anchors(paths=paths or None, since=since)
+    warn_untied(store)
     return Answer([record(report)], lambda: _looked(report), one=True, code=1 if report.flagged else 0)
 
 
@@ -135,6 +138,7 @@ def checked(report: AnchorReport) -> Answer:
 def watch(target: Target) -> Answer:
     """Look at tied files as they change, until interrupted."""
     store = target.open()
+    warn_untied(store)
 
     def rows() -> Iterator[Row]:
         for report in store.watch():
@@ -152,8 +156,18 @@ def _looked(report: AnchorReport) -> str:
     lines = [f"{look.counted(report.checked, 'tie')} looked at"]
     named = (("in doubt", report.flagged), ("believed again", report.restored), ("followed a move", report.moved))
     lines += [f"{what}: {', '.join(ids)}" for what, ids in named if ids]
-    lines += [f"not readable: {look.visible(why)}" for why in report.unreadable]
+    for why, ties in Counter(report.unreadable).items():
+        lines.append(f"not readable{f' ({ties} ties)' if ties > 1 else ''}: {look.visible(why)}")
     return "\n".join(lines)
+
+
+def warn_untied(store: MemoryStore) -> None:
+    """Say that no fact can be tied to some code of this project, and what to run, where that is so."""
+    from memstore.coherence.symbols import missing
+
+    lack = None if store.root is None else missing()
+    if lack is not None:
+        click.echo(f"Warning: facts are not tied to all the code here. {lack}", err=True)
 
 
 @click.command(short_help="What changed in memory since a moment.")

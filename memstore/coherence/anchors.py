@@ -3,7 +3,8 @@
 A fact that says "`parse_header()` in src/auth/login.py strips the token" claims that both exist. `find_anchors`
 reads such names out of a text and keeps those that can be found under the root: a path, lines of a file, a function
 or class, a command-line flag, a configuration key. What is ambiguous — a bare name that two files define — is left
-out: a tie to the wrong file raises false alarms for ever after.
+out: a tie to the wrong file raises false alarms for ever after. Where a grammar is not installed, a name is taken to be
+where it seems to be defined, and looking at it says which package is missing.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ def _defined(root: Path, name: str, named: list[str], known: Inventory) -> Ancho
             try:
                 if symbols.find(path, files.read(root, path), name) is not None and _counts(path, name):
                     holding.append(path)
-            except (AnchorRefused, NotFound, MissingExtra):
+            except MissingExtra:
+                holding.append(path)  # it may be there: whoever looks at it is told what is missing
+            except (AnchorRefused, NotFound):
                 continue
         if len(holding) == 1:
             return AnchorTarget(holding[0], symbol=name)

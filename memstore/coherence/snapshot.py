@@ -235,7 +235,8 @@ def _elsewhere(
     target = snapshot.target
     # Where git cannot tell in half of the time, the other half is for the same thing under another path.
     seconds = search if hasty else search / 2
-    followed = git.renamed(root, target.path, snapshot.commit, seconds=seconds, asker=asker) if snapshot.commit else None
+    commit = snapshot.commit
+    followed = git.renamed(root, target.path, commit, seconds=seconds, asker=asker) if commit else None
     if followed is not None:
         there = replace(target, path=followed)
         look = _look_at(root, there, snapshot.form, hasty)

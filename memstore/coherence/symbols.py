@@ -15,6 +15,7 @@ at run time.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -163,6 +164,12 @@ def holds_settings(path: str) -> bool:
     return (name.suffix or name.name).lower() in _SETTINGS
 
 
+def missing() -> MissingExtra | None:
+    """Why some code cannot be read here: the first package of the extra that is not installed, or None."""
+    modules = ("tree_sitter", *sorted({language.module for language in LANGUAGES.values()}))
+    return next((_missing(module) for module in modules if importlib.util.find_spec(module) is None), None)
+
+
 def find(path: str, content: bytes, name: str) -> Found | None:
     """The definition of `name` in the file, or None.
 
@@ -220,14 +227,18 @@ def _parse(content: bytes, language: Language) -> Node:
     return _parser(language.module, language.entry).parse(content).root_node
 
 
+def _missing(module: str) -> MissingExtra:
+    return MissingExtra(module.replace("_", "-"), "anchors", "Tying a fact to code")
+
+
 @lru_cache(maxsize=32)
 def _parser(module: str, entry: str) -> Parser:
     try:
         import tree_sitter
 
         grammar = getattr(importlib.import_module(module), entry)()
-    except ImportError:
-        raise MissingExtra(module.replace("_", "-"), "anchors", "Tying a fact to a symbol") from None
+    except ImportError as error:
+        raise _missing(error.name or module) from None
     return tree_sitter.Parser(tree_sitter.Language(grammar))
 
 

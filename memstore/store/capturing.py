@@ -67,7 +67,7 @@ class Capturing(Tending):
             lambda text: self._see(text, None),
             claude,
         )
-        return replace(report, bill=tuple(bill))
+        return replace(report, bill=tuple(bill), problems=(*report.problems, *self._told_untied()))
 
     def _reader(self, claude: Asking | None) -> Extractor:
         """The extractor that was given; else Claude, if it may be asked; else the words as they stand."""

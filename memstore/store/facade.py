@@ -193,6 +193,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         else:
             lifetime = ttl
         seen_at, seen = self._see(text, anchors)
+        self._warn_untied()
         with self.ledger.writing() as tx:
             pk = writing.remember(
                 tx,

@@ -35,6 +35,9 @@ class Tending(Held):
     """The part of `MemoryStore` that keeps facts true to files."""
 
     _inventory: tuple[float, Inventory] | None = None
+    _untied: str | None = None
+    """Why a fact could not be tied to the code that it names, until that is told."""
+    _warned = False
 
     def tie(self, fact: FactLike, *targets: AnchorTarget | str, scope: str | None = None) -> list[Anchor]:
         """Tie a fact to files under the store's root; it becomes suspect when what they hold changes or goes.
@@ -141,9 +144,25 @@ class Tending(Held):
         for one in find_anchors(text, root, inventory=self._names()):
             try:
                 seen.append(observe(root, one, mask=mask))
-            except (NotFound, AnchorRefused, MissingExtra):
+            except MissingExtra as error:
+                self._untied = f"a fact names {one}, and was not tied to it. {error}"
+            except (NotFound, AnchorRefused):
                 continue  # it went while we looked, or cannot be read: nothing was claimed that we can hold it to
         return root, seen
+
+    def _told_untied(self) -> tuple[str, ...]:
+        """What is to be told of facts that were not tied to the code they name."""
+        untied, self._untied = self._untied, None
+        return () if untied is None else (untied,)
+
+    def _warn_untied(self) -> None:
+        """The same, to the log: once for an open store."""
+        untied = self._told_untied()
+        if untied and not self._warned:
+            import logging  # a command that has nothing to say starts without it
+
+            self._warned = True
+            logging.getLogger(__name__).warning("%s", *untied)
 
     def _names(self) -> Inventory:
         """Where names are defined under the root, as of some seconds ago: capture asks for hundreds of texts."""
