@@ -73,6 +73,8 @@ _TOKENS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("url-password", ("://",), r"(?<=://)[^\s:/@'\"<>\[\]{}$]{0,100}:(?P<s>(?!\[masked:|\$)[^\s/@'\"<>]{1,200})@(?=[A-Za-z0-9\[])"),
     ("url-password", ("=",), r"[?&](?:api_?key|access_?token|token|auth|sig(?:nature)?|secret|password|key)=(?P<s>(?!\[masked:)[A-Za-z0-9_.%~+-]{8,}+)"),
 )  # fmt: skip
+# One plain loop over all literals: every text that is kept goes through it.
+_LITERALS = [(literal, number) for number, (_, literals, _) in enumerate(_TOKENS) for literal in literals]
 
 _KEY_BEGIN = r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d"
 _KEY_END = r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----|Private-MAC: [0-9a-f]{1,128}"
@@ -119,11 +121,11 @@ def mask(text: str) -> Masked:
 def _spans(text: str) -> Iterator[tuple[int, int, str]]:
     lowered = text.lower()
     yield from _private_keys(text)
-    for kind, literals, pattern in _TOKENS:
-        if any(literal in lowered for literal in literals):
-            for match in re.finditer(pattern, text):
-                group = "s" if match.groupdict().get("s") is not None else 0
-                yield *match.span(group), kind
+    for number in sorted({number for literal, number in _LITERALS if literal in lowered}):
+        kind, _, pattern = _TOKENS[number]
+        for match in re.finditer(pattern, text):
+            group = "s" if match.groupdict().get("s") is not None else 0
+            yield *match.span(group), kind
     if any(name in lowered for name in _NAMES):
         for match in re.finditer(_NAMED, text):
             for group in "dqbu":

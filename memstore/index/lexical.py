@@ -56,9 +56,14 @@ def create(tx: Transaction) -> None:
 
 
 def exists(db: sqlite3.Connection) -> bool:
-    marks = ",".join("?" * len(_TABLES))
-    found = db.execute(f"SELECT count(*) FROM sqlite_master WHERE name IN ({marks})", _TABLES).fetchone()[0]
-    return bool(found == len(_TABLES))
+    """Whether all tables of the index are there. A statement that reads none of them is prepared only if they are."""
+    try:
+        db.execute(f"SELECT 1 FROM {','.join(_TABLES)} LIMIT 0")
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return False
+    return True
 
 
 def drop(tx: Transaction) -> None:

@@ -124,22 +124,21 @@ def _after_last(tx: Transaction, first: int) -> int:
 
 def _settle(tx: Transaction, events: Sequence[int]) -> tuple[dict[int, int], set[int]]:
     """The turns of events, given numbers where they have none, and which those are: sorted events, each once."""
-    turn_of = dict(_of(tx, "SELECT event, turn FROM turns WHERE event IN", events))
-    fresh = [event for event in events if event not in turn_of]
-    said = _of(
-        tx,
-        "SELECT e.pk, e.session, s.name, e.origin, e.at, e.text FROM events e JOIN sessions s ON s.pk = e.session"
-        " WHERE e.pk IN",
-        fresh,
-    )
+    turn_of: dict[int, int] = {}
+    fresh: list[tuple[Any, ...]] = []
     by_session: dict[int, list[int]] = {}
-    for event, session, *_ in said:
-        by_session.setdefault(session, []).append(event)
+    for row in _said(tx, events):
+        event, turn, session, *_ = row
+        if turn is not None:
+            turn_of[event] = turn
+        else:
+            fresh.append(row)
+            by_session.setdefault(session, []).append(event)
     for session, members in by_session.items():
         turn_of |= {event: session << TURN_BITS | rank for event, rank in _ranks(tx, session, sorted(members))}
     rows = []
     talks: dict[int, list[int]] = {0: [0, 0]}
-    for event, session, name, origin, at, text in said:
+    for event, _, session, name, origin, at, text in fresh:
         words = text.count(" ") + 1
         seen = marks(text, Origin(origin), alone=name == BY_HAND_SESSION)
         rows.append((turn_of[event], event, words, seen, speaker(text), at))
@@ -154,15 +153,19 @@ def _settle(tx: Transaction, events: Sequence[int]) -> tuple[dict[int, int], set
             " DO UPDATE SET turns = turns + excluded.turns, words = words + excluded.words",
             [(session, *talk) for session, talk in talks.items()],
         )
-    return turn_of, set(fresh)
+    return turn_of, {row[0] for row in fresh}
 
 
-def _of(tx: Transaction, query: str, keys: Sequence[int]) -> list[tuple[Any, ...]]:
-    found: list[tuple[Any, ...]] = []
-    for begin in range(0, len(keys), 500):
-        part = keys[begin : begin + 500]
-        found += tx.execute(f"{query} ({','.join('?' * len(part))})", part)
-    return found
+def _said(tx: Transaction, events: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """(event, turn, session, its name, origin, time, text) of events; those with a turn come without their text."""
+    for begin in range(0, len(events), 500):
+        part = events[begin : begin + 500]
+        yield from tx.execute(
+            "SELECT e.pk, t.turn, e.session, s.name, e.origin, e.at, CASE WHEN t.turn IS NULL THEN e.text END"
+            " FROM events e JOIN sessions s ON s.pk = e.session LEFT JOIN turns t ON t.event = e.pk"
+            f" WHERE e.pk IN ({','.join('?' * len(part))})",
+            part,
+        )
 
 
 def _ranks(tx: Transaction, session: int, events: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
     connection    opens the file; transactions; maps SQLite's errors to ours
     turnstile     whose turn it is to write
+    ids           numbers that sort by time, and how they are spelt
     migrations    the numbered schema
     events        verbatim items of the source
     facts         statements and their provenance

@@ -24,26 +24,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memstore import errors
-from memstore.ledger import turnstile
+from memstore.ledger import ids, turnstile
 from memstore.ledger.times import to_micros
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 APPLICATION_ID = 0x6D656D73  # "mems" in the file's header
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 BUSY_SECONDS = 60.0
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: no i, l, o, u
 _MAGIC = b"SQLite format 3\x00"
 
 
 def system_clock() -> datetime:
     return datetime.now(UTC)
-
-
-def random_number(micros: int) -> int:
-    """Fifty bits of milliseconds and forty random ones: where the ids of one transaction begin."""
-    return (micros // 1000 % (1 << 50)) << 40 | int.from_bytes(os.urandom(5), "big")
 
 
 class _Connection(sqlite3.Connection):
@@ -103,7 +97,7 @@ class Transaction:
         The ids of one transaction follow one another: drawn one by one, a million of the same millisecond would meet.
         """
         self._number += 1
-        return f"{prefix}_{''.join(_ALPHABET[self._number >> shift & 31] for shift in range(85, -1, -5))}"
+        return f"{prefix}_{ids.spelt(self._number)}"
 
 
 class Ledger:
@@ -117,7 +111,7 @@ class Ledger:
         path: str | os.PathLike[str],
         *,
         clock: Callable[[], datetime] | None = None,
-        first_number: Callable[[int], int] = random_number,
+        first_number: Callable[[int], int] = ids.random_number,
         busy_seconds: float = BUSY_SECONDS,
         create: bool = True,
         untouched: bool = False,

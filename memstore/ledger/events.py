@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from memstore.errors import NotFound, UsageError
 from memstore.ledger.connection import Transaction
@@ -20,11 +20,23 @@ from memstore.model import Event, Origin
 #: The session of facts that were remembered by hand, outside any conversation.
 BY_HAND_SESSION = "remember"
 
+
+class Recorded(NamedTuple):
+    """An event that is in the store, with its key and its scope's."""
+
+    pk: int
+    scope: int
+    event: Event
+
+
 _COLUMNS = """
     events.id, scopes.name, sessions.name, events.ref, events.role, events.origin,
     events.at, events.recorded_at, events.text, events.sha256
 """
 _TABLES = "events JOIN sessions ON sessions.pk = events.session JOIN scopes ON scopes.pk = sessions.scope"
+# What makes an event the same event, as the schema's unique indexes say it.
+_BY_REF = "(session, ref) WHERE ref IS NOT NULL"
+_BY_CONTENT = "(session, at, role, sha256) WHERE ref IS NULL AND forgotten_at IS NULL"
 
 
 def sha256(text: str) -> bytes:
@@ -46,6 +58,19 @@ def session_pk(tx: Transaction, scope: int, name: str) -> int:
     return int(row[0]) if row else tx.insert("INSERT INTO sessions (scope, name) VALUES (?, ?)", (scope, name))
 
 
+def in_scope(tx: Transaction, scope: str, session: str) -> tuple[int, int]:
+    """The keys of a scope and of a session in it, made if they are new."""
+    row = tx.execute(
+        "SELECT scopes.pk, sessions.pk FROM scopes JOIN sessions ON sessions.scope = scopes.pk"
+        " WHERE scopes.name = ? AND sessions.name = ?",
+        (scope, session),
+    ).fetchone()
+    if row:
+        return int(row[0]), int(row[1])
+    scope_key = scope_pk(tx, scope)
+    return scope_key, session_pk(tx, scope_key, session)
+
+
 def find_scopes(db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
     """{pk: name} of the named scopes that exist; a scope nobody wrote to is simply empty."""
     marks = ",".join("?" * len(names))
@@ -63,29 +88,30 @@ def add(
     at: int,
     text: str,
     pending: bool,
-) -> Event:
+) -> Recorded:
     """Store an event, or give back the one that is there. Raises UsageError if the ref holds other words."""
     digest = sha256(text)
-    scope_key = scope_pk(tx, scope)
-    session_key = session_pk(tx, scope_key, session)
-    found = existing(tx, session_key, ref, role, at, digest)
-    if found is not None:
+    scope_key, session_key = in_scope(tx, scope, session)
+    new_id = tx.new_id("e")
+    written = tx.execute(
+        "INSERT INTO events (id, session, ref, role, origin, at, recorded_at, text, sha256)"
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT {_BY_CONTENT if ref is None else _BY_REF} DO NOTHING",
+        (new_id, session_key, ref, role, origin.value, at, tx.at, text, digest),
+    )
+    if not written.rowcount:
+        found = _existing(tx, session_key, ref, role, at, digest)
         event = by_pk(tx.db, [found])[found]
         (forgotten_at,) = tx.execute("SELECT forgotten_at FROM events WHERE pk = ?", (found,)).fetchone()
         if forgotten_at is None and event.text != text:
             raise UsageError(
                 f"session {session!r} already holds other words under ref {ref!r}: events never change, use a new ref"
             )
-        return event
-    new_id = tx.new_id("e")
-    pk = tx.insert(
-        "INSERT INTO events (id, session, ref, role, origin, at, recorded_at, text, sha256)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (new_id, session_key, ref, role, origin.value, at, tx.at, text, digest),
-    )
+        return Recorded(found, scope_key, event)
+    pk = written.lastrowid
+    assert pk is not None
     if pending:
         tx.execute("INSERT INTO pending (event) VALUES (?)", (pk,))
-    return Event(
+    event = Event(
         id=new_id,
         scope=scope,
         session=session,
@@ -97,10 +123,11 @@ def add(
         text=text,
         sha256=digest.hex(),
     )
+    return Recorded(pk, scope_key, event)
 
 
-def existing(tx: Transaction, session: int, ref: str | None, role: str, at: int, digest: bytes) -> int | None:
-    """The event with this identity, if it is there."""
+def _existing(tx: Transaction, session: int, ref: str | None, role: str, at: int, digest: bytes) -> int:
+    """The event with this identity, which is there."""
     if ref is not None:
         row = tx.execute("SELECT pk FROM events WHERE session = ? AND ref = ?", (session, ref)).fetchone()
     else:
@@ -109,7 +136,7 @@ def existing(tx: Transaction, session: int, ref: str | None, role: str, at: int,
             " AND ref IS NULL AND forgotten_at IS NULL",
             (session, at, role, digest),
         ).fetchone()
-    return row[0] if row else None
+    return int(row[0])
 
 
 def pk_of(db: sqlite3.Connection, event_id: str) -> int:

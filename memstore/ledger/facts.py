@@ -107,10 +107,11 @@ def extractor_pk(tx: Transaction, name: str) -> int:
     return int(row[0]) if row else tx.insert("INSERT INTO extractors (name) VALUES (?)", (name,))
 
 
-def add(tx: Transaction, draft: Draft) -> int:
-    """Write a new fact with its provenance; returns its pk."""
+def add(tx: Transaction, draft: Draft) -> tuple[int, str]:
+    """Write a new fact with its provenance; returns its pk and its id."""
+    id_ = tx.new_id("f")
     row = values(
-        id_=tx.new_id("f"),
+        id_=id_,
         scope=draft.scope,
         key=draft.key,
         text=draft.text,
@@ -127,7 +128,7 @@ def add(tx: Transaction, draft: Draft) -> int:
     )
     fact = tx.insert(INSERT, (None, *row))
     point(tx, fact, draft.spans, draft.extractor, since=None)
-    return fact
+    return fact, id_
 
 
 INSERT = (
@@ -318,9 +319,39 @@ def whole(row: Row, pointers: tuple[Provenance, ...], expires_at: int | None) ->
     )
 
 
+def written(draft: Draft, *, id_: str, scope: str, recorded_at: int, pointers: tuple[Provenance, ...]) -> Fact:
+    """The public record of a fact just written: what `whole` would give if it were read back."""
+    return Fact(
+        id=id_,
+        scope=scope,
+        key=draft.key,
+        text=draft.text,
+        modality=draft.modality,
+        kind=draft.kind,
+        origin=draft.origin,
+        said_at=from_micros(draft.said_at),
+        recorded_at=from_micros(recorded_at),
+        valid_from=from_micros(draft.valid_from),
+        valid_to=optional(draft.valid_to),
+        expires_at=None if draft.ttl is None else from_micros(draft.said_at + draft.ttl),
+        probability=draft.probability,
+        provenance=pointers,
+        context=dict(draft.context),
+    )
+
+
+def holders(db: sqlite3.Connection, scope: int, key: str) -> list[int]:
+    """The facts that hold a key: those under it that can still be current."""
+    found = db.execute(
+        f"SELECT pk FROM facts WHERE key = ? AND scope = ? AND state < {State.SUPERSEDED:d}", (key, scope)
+    )
+    return [row[0] for row in found]
+
+
 def by_key(db: sqlite3.Connection, scopes: Sequence[int], key: str) -> list[int]:
+    """Every fact that is or was under a key."""
     marks = ",".join("?" * len(scopes))
-    found = db.execute(f"SELECT pk FROM facts WHERE key IS NOT NULL AND key = ? AND scope IN ({marks})", (key, *scopes))
+    found = db.execute(f"SELECT pk FROM facts WHERE key = ? AND scope IN ({marks}) ORDER BY scope, pk", (key, *scopes))
     return [row[0] for row in found]
 
 

@@ -199,6 +199,12 @@ ALTER TABLE usage ADD COLUMN ref TEXT;
 CREATE UNIQUE INDEX usage_by_ref ON usage (scope, ref) WHERE ref IS NOT NULL;
 """
 
+HEADS_BY_KEY = """
+-- Of all the facts that were under a key, those that can still be current.
+DROP INDEX facts_by_key;
+CREATE INDEX facts_by_key ON facts (scope, key, state) WHERE key IS NOT NULL;
+"""
+
 
 def _allow_feedback(db: Database) -> None:
     """Let a transition be a report on a fact: used, wrong or stale.
@@ -246,6 +252,10 @@ def apply(connection: sqlite3.Connection) -> None:
     @steps(name="0006_booked_once")
     def booked_once(db: Database) -> None:
         _run(db, BOOKED_ONCE)
+
+    @steps(name="0007_heads_by_key")
+    def heads_by_key(db: Database) -> None:
+        _run(db, HEADS_BY_KEY)
 
     steps.apply(Database(connection))
 

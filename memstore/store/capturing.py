@@ -161,7 +161,7 @@ def take(
             continue
         same = facts.same_statement(tx, draft)
         if same is None:
-            fact = add(tx, draft)
+            fact = add(tx, draft).pk
             tie(tx, fact, root, snapshots)
             for old in updating.settle(tx, fact, draft.spans[0][0], done.updates):
                 done.open.append((fact, old))

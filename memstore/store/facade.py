@@ -149,7 +149,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
                 at=tx.at if said_at is None else said_at,
                 text=masked,
                 pending=True,
-            )
+            ).event
 
     def remember(
         self,
@@ -195,7 +195,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         seen_at, seen = self._see(text, anchors)
         self._warn_untied()
         with self.ledger.writing() as tx:
-            pk = writing.remember(
+            pk, fact = writing.remember(
                 tx,
                 text=text,
                 modality=said,
@@ -214,8 +214,7 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
                 depends_on=naming.many(depends_on),
             )
             writing.tie(tx, pk, seen_at, seen)
-            (fact,) = asking.whole(tx.db, [pk])
-            return asking.with_conflicts(tx.db, fact, pk)
+            return fact
 
     # --- answers out --------------------------------------------------------------------------------------------
 

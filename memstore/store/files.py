@@ -246,7 +246,7 @@ class _Work:
                 at=tx.at,
                 text=claim + words,
                 pending=False,
-            )
+            ).event
         self.said.append(f"[{modality.value}] {words}")
         new = self.store.remember(
             words,

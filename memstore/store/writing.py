@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.coherence import chains
 from memstore.errors import UsageError
@@ -13,11 +13,9 @@ from memstore.index import lexical
 from memstore.ledger import events, facts
 from memstore.ledger.connection import Transaction
 from memstore.ledger.facts import Draft
-from memstore.ledger.standing import State
-from memstore.ledger.times import to_micros
-from memstore.model import Kind, Modality, Origin
+from memstore.model import Event, Fact, Kind, Modality, Origin, Provenance
 from memstore.policy import authority, origin_of
-from memstore.store import naming
+from memstore.store import asking, naming
 
 if TYPE_CHECKING:
     from memstore.coherence.snapshot import Snapshot
@@ -25,6 +23,14 @@ if TYPE_CHECKING:
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=3_650_000)
 BY_HAND = "remember/1"
+
+
+class Added(NamedTuple):
+    """A fact just written; `met`: there were others that held its key."""
+
+    pk: int
+    id: str
+    met: bool
 
 
 def ttl_micros(ttl: timedelta | None) -> int | None:
@@ -73,33 +79,36 @@ def remember(
     session: str,
     scope: str,
     depends_on: Sequence[naming.FactLike],
-) -> int:
-    """Write one fact with its source; under a key, replace what held the key. Returns its pk."""
+) -> tuple[int, Fact]:
+    """Write one fact with its source; under a key, replace what held the key. Returns its pk, and the fact."""
     if source is None:
         said_by = naming.choice(Origin, origin or "user", "origin")
-        event = events.add(
+        event_at = tx.at if at is None else at
+        event_pk, scope_pk, event = events.add(
             tx,
             scope=scope,
             session=session,
             ref=None,
             role=said_by.value,
             origin=said_by,
-            at=tx.at if at is None else at,
+            at=event_at,
             text=text,
             pending=False,
         )
-        spans = [(events.pk_of(tx.db, event.id), 0, len(event.text))]
-        event_at = to_micros(event.at)
+        spans = [(event_pk, 0, len(text))]
+        pointers = _whole_of(event)
     else:
+        scope_pk = events.scope_pk(tx, scope)
         spans = naming.spans(tx.db, source, text, scope)
         said_by = _origin_among(tx, [event for event, _, _ in spans], origin)
         (event_at,) = tx.execute("SELECT at FROM events WHERE pk = ?", (spans[0][0],)).fetchone()
+        pointers = ()
     said_at = event_at if at is None else at
     valid_from = said_at if valid_from is None else valid_from
     if valid_to is not None and valid_to <= valid_from:
         raise UsageError("valid_to is not after valid_from: the fact would never have been true")
     draft = Draft(
-        scope=events.scope_pk(tx, scope),
+        scope=scope_pk,
         key=key,
         text=text,
         modality=modality,
@@ -115,26 +124,37 @@ def remember(
         context=context,
     )
     premises = naming.fact_pks(tx.db, depends_on, [scope]) if depends_on else []
-    fact = add(tx, draft)
-    facts.depend(tx, fact, premises)
-    return fact
+    added = add(tx, draft)
+    facts.depend(tx, added.pk, premises)
+    fact = facts.written(
+        draft,
+        id_=added.id,
+        scope=scope,
+        recorded_at=tx.at,
+        pointers=pointers or facts.provenance(tx.db, [added.pk])[added.pk],
+    )
+    return added.pk, asking.with_conflicts(tx.db, fact, added.pk) if added.met else fact
 
 
-def add(tx: Transaction, draft: Draft) -> int:
+def add(tx: Transaction, draft: Draft) -> Added:
     """Write a fact and its index entry, and settle with what holds its key: the one said later replaces the other."""
-    held = facts.by_key(tx.db, [draft.scope], draft.key) if draft.key else []
-    fact = facts.add(tx, draft)
+    held = facts.holders(tx.db, draft.scope, draft.key) if draft.key else []
+    fact, id_ = facts.add(tx, draft)
     if lexical.exists(tx.db):
         lexical.add(tx, [(fact, draft.text, min(event for event, _, _ in draft.spans))])
+    event = draft.spans[0][0]
     for holder, row in sorted(facts.rows(tx.db, held).items()):
-        if row.state >= State.SUPERSEDED:
-            continue
-        event = draft.spans[0][0]
         if row.said_at <= draft.said_at:
             chains.supersede(tx, [holder], [fact], reason=f"said again under the key {draft.key!r}", event=event)
         else:  # an old transcript read today: its words are not news
             chains.supersede(tx, [fact], [holder], reason=f"said before what holds the key {draft.key!r}", event=event)
-    return fact
+    return Added(fact, id_, bool(held))
+
+
+def _whole_of(event: Event) -> tuple[Provenance, ...]:
+    """The pointer of a fact to the event that it is, word for word."""
+    said = event.id, event.ref, event.session, event.role, event.origin, event.at
+    return (Provenance(*said, 0, len(event.text), event.text, BY_HAND),)
 
 
 def tie(tx: Transaction, fact: int, root: Path, seen: Sequence[Snapshot]) -> None:

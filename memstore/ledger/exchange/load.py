@@ -468,7 +468,7 @@ _WRITERS = {
 def _record_clashes(tx: Transaction, run: _Import) -> None:
     """A key that several facts hold now, with nothing on record between them, becomes a conflict."""
     for scope, key in sorted(run.crowded):
-        held = [pk for pk, row in facts.rows(tx.db, facts.by_key(tx.db, [scope], key)).items() if row.state < 2]
+        held = facts.holders(tx.db, scope, key)
         if not transitions.explain_sharing(tx.db, held):
             transitions.append(
                 tx,
