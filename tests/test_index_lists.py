@@ -63,6 +63,14 @@ class TestGathering:
             assert waiting.ledger.connection.execute("SELECT count(*) FROM lists").fetchone()[0] == 0
             assert answers(waiting) == told
 
+    @pytest.mark.parametrize("most", [0, 1, 11, 12, 30, 1000])
+    def test_rare_words_have_the_places_that_all_words_have(self, tmp_path: Path, often: None, most: int) -> None:
+        words = ["apples", "zürich", "x_y", "cache", "running", "number", "17", "nothing"]
+        with fill(tmp_path / "m.db") as memory, memory.ledger.reading() as db:
+            every = [sorted(one) for one in lexical.postings(db, kept(db), words)]
+            rare = [sorted(one) for one in lexical.rare(db, words, most)]
+        assert rare == [one for one in every if len(one) <= most]
+
     def test_forgotten_words_leave_the_lists(self, tmp_path: Path, often: None) -> None:
         with fill(tmp_path / "m.db") as memory:
             memory.forget([fact for fact in memory.facts() if "apples" in fact.text], reason="asked to")

@@ -296,7 +296,7 @@ def _by_value(new: _Reading, old: _Reading, seen: _Common, rarity: Rarity) -> It
         around = (now.about | now.unit) & (was.about | was.unit)
         if around or _names_former(new, was):
             score = _value_score(new, old, now, was, seen, rarity)
-            if _narrower(new, old, now, was) and not _names_former(new, was):
+            if score > _UNSURE and not _names_former(new, was) and _narrower(new, old, now, was):
                 score = min(score, _UNSURE)
             words = f"{old.statement.text[was.start : was.end].strip()} became {new.statement.text[now.start : now.end].strip()}"
             yield Relation.REPLACES, score, (words, *_shown(around, seen.cue))

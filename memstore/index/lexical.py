@@ -131,6 +131,23 @@ def postings(db: sqlite3.Connection, known: Kept, words: Iterable[str], engine: 
     return found
 
 
+def rare(db: sqlite3.Connection, words: Iterable[str], most: int) -> Iterator[list[int]]:
+    """For each of the words (distinct) that no more than `most` statements hold, the places of those.
+
+    For who writes: what a write in progress has read is not kept, so no more is read than is asked for.
+    """
+    for word, stems in _stems_of(db, list(words)).items():
+        if len(stems) != 1:
+            found = list(_postings(db, word, stems, LISTS, Kept("")))
+        else:
+            found = lists.few(db, stems[0], most)
+            if len(found) <= most:
+                new = db.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (f'"{word}"', most + 1))
+                found += [row[0] for row in new]
+        if len(found) <= most:
+            yield found
+
+
 def _postings(db: sqlite3.Connection, word: str, stems: Sequence[str], engine: Engine, known: Kept) -> Postings:
     # One word of the query language may be several of the tokenizer's: all of them must be there.
     parts = [word] if len(stems) == 1 else _PART.findall(word)

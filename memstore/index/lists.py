@@ -237,6 +237,16 @@ def read(db: sqlite3.Connection, stem: str, engine: Engine = LISTS) -> Postings:
     return Postings(engine, places, turns, sessions)
 
 
+def few(db: sqlite3.Connection, stem: str, most: int) -> list[int]:
+    """The places that hold a word, as far as they were gathered; of more than `most` only some."""
+    found: list[int] = []
+    for row in db.execute(f"SELECT {_PLACES} FROM lists WHERE word = ? ORDER BY first", (stem,)):
+        found += _places(*row)
+        if len(found) > most:
+            break
+    return found
+
+
 def of_places(engine: Engine, places: Sequence[int]) -> Postings:
     return Postings(engine, engine.unpack(b""), 0, 0).with_new(places)
 

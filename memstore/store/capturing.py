@@ -163,7 +163,7 @@ def take(
         if same is None:
             fact = add(tx, draft).pk
             tie(tx, fact, root, snapshots)
-            for old in updating.settle(tx, fact, draft.spans[0][0], done.updates):
+            for old in updating.settle(tx, fact, draft, done.updates):
                 done.open.append((fact, old))
                 done.confirmed.pop(old, None)
             done.facts += 1

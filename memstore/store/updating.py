@@ -13,6 +13,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from heapq import nsmallest
 
 from memstore.capture import updates
 from memstore.capture.states import fragment
@@ -21,10 +22,9 @@ from memstore.claude import Asking, Outcome
 from memstore.coherence import chains
 from memstore.errors import UsageError
 from memstore.index import lexical
-from memstore.index.kept import kept
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Ledger, Transaction
-from memstore.ledger.facts import Row
+from memstore.ledger.facts import Draft, Row
 from memstore.ledger.standing import State
 from memstore.ledger.times import from_micros
 from memstore.model import Change, Origin
@@ -39,26 +39,26 @@ _POSSIBLE = "a possible update, not certain enough to retire anything"
 _RETIRING = (Relation.REPLACES, Relation.CONTRADICTS)
 
 
-def settle(tx: Transaction, new: int, event: int, done: Counter[str]) -> list[int]:
+def settle(tx: Transaction, new: int, draft: Draft, done: Counter[str]) -> list[int]:
     """Compare a fact just captured with what is held in its scope, and act on what was found.
 
     `done` counts what was done, by `_act`'s words for it. Returns the held facts that it may replace, but not surely.
     """
-    row = facts.rows(tx.db, [new])[new]
-    hint = _hint(row)
-    if not hint and not updates.telling(row.text):
+    hint = draft.context.get("replaces", "")
+    if not hint and not updates.telling(draft.text):
         return []
     try:
-        nearest = _nearest(tx, f"{row.text} {hint}")
+        nearest = _nearest(tx, f"{draft.text} {hint}")
     except sqlite3.DatabaseError:  # the index is missing or damaged: what it would have found is not compared
         return []
-    near = facts.rows(tx.db, [fact for fact in {*nearest, *_leaning(tx, nearest)} if fact != new])
+    near = facts.rows(tx.db, {new, *nearest, *_leaning(tx, nearest)})
+    row = near.pop(new)
     held = {pk: old for pk, old in near.items() if old.state < State.SUPERSEDED and old.scope == row.scope}
     told = _statements(tx.db, {new: row, **held})
     by_id = {old.id: old for old in held.values()}
     possible = []
     for proposal in updates.proposals(told[row.id], [told[id_] for id_ in by_id]):
-        did = _act(tx, row, by_id[proposal.old], proposal, event)
+        did = _act(tx, row, by_id[proposal.old], proposal, draft.spans[0][0])
         done[did] += 1
         if did == "possible":
             possible.append(by_id[proposal.old].pk)
@@ -102,13 +102,13 @@ def judge(
 
 def _nearest(tx: Transaction, text: str) -> list[int]:
     """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
+    words = understanding.read(text, from_micros(tx.at)).words[:_WORDS]
     shared: dict[int, float] = {}
-    for places_ in lexical.postings(tx.db, kept(tx.db), understanding.read(text, from_micros(tx.at)).words[:_WORDS]):
-        if len(places_) > _COMMON:
-            continue
+    for places_ in lexical.rare(tx.db, words, _COMMON):
+        worth = 1.0 / (1 + len(places_)) ** 0.5
         for place in places_:
-            shared[place] = shared.get(place, 0.0) + 1.0 / (1 + len(places_)) ** 0.5
-    best = sorted(shared, key=lambda place: (-shared[place], -place))[:_CANDIDATES]
+            shared[place] = shared.get(place, 0.0) + worth
+    best = nsmallest(_CANDIDATES, shared, key=lambda place: (-shared[place], -place))
     marks = ",".join("?" * len(best))
     return [row[0] for row in tx.execute(f"SELECT fact FROM statements WHERE place IN ({marks}) ORDER BY place", best)]
 
@@ -117,36 +117,42 @@ def _leaning(tx: Transaction, near: Sequence[int]) -> list[int]:
     """What the next sentence of the same turn says of the same thing without naming it: "Ready for release"."""
     marks = ",".join("?" * len(near))
     following = tx.execute(
-        "SELECT DISTINCT after.fact FROM provenance p JOIN provenance after ON after.event = p.event"
-        f" AND after.fact = p.fact + 1 WHERE p.fact IN ({marks})",
+        "SELECT DISTINCT after.fact, f.text FROM provenance p JOIN provenance after ON after.event = p.event"
+        f" AND after.fact = p.fact + 1 JOIN facts f ON f.pk = after.fact WHERE p.fact IN ({marks})",
         near,
     )
-    rows = facts.rows(tx.db, [row[0] for row in following])
-    return [pk for pk, row in rows.items() if fragment(row.text)]
-
-
-def _hint(row: Row) -> str:
-    """The words of an earlier statement that the extractor took it to replace."""
-    return str(json.loads(row.context).get("replaces", "")) if row.context else ""
+    return [pk for pk, text in following if fragment(text)]
 
 
 def _statements(db: sqlite3.Connection, rows: dict[int, Row]) -> dict[str, Statement]:
-    pointers = facts.provenance(db, rows)
+    turns = _turns(db, list(rows))
     headings = _headings(db, [pk for pk, row in rows.items() if row.origin is Origin.DOCUMENT])
+    contexts = {pk: json.loads(row.context) if row.context else {} for pk, row in rows.items()}
     return {
         row.id: Statement(
             id=row.id,
             text=row.text,
             modality=row.modality,
             said_at=from_micros(row.said_at),
-            event=pointers[pk][0].event_id if pointers[pk] else "",
-            about=json.loads(row.context).get("antecedent", "") if row.context else "",
-            replaces=_hint(row),
+            event=turns.get(pk, ""),
+            about=contexts[pk].get("antecedent", ""),
+            replaces=contexts[pk].get("replaces", ""),
             document=row.origin is Origin.DOCUMENT,
             heading=headings.get(pk, ""),
         )
         for pk, row in rows.items()
     }
+
+
+def _turns(db: sqlite3.Connection, pks: Sequence[int]) -> dict[int, str]:
+    """The ids of the turns that facts were first derived from."""
+    marks = ",".join("?" * len(pks))
+    found = db.execute(
+        "SELECT p.fact, e.id FROM provenance p JOIN events e ON e.pk = p.event"
+        f" WHERE p.fact IN ({marks}) ORDER BY p.since DESC, p.event DESC, p.start DESC",  # the first overwrites others
+        pks,
+    )
+    return dict(found.fetchall())
 
 
 def _headings(db: sqlite3.Connection, pks: Sequence[int]) -> dict[int, str]:
