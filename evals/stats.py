@@ -3,31 +3,39 @@
 Probes of one conversation are not independent, so every interval clusters by conversation, and epochs (repeats of one
 question) are averaged within the question before anything is counted. The methods are the textbook ones:
 
-- mean with CR1 clustered standard error and Student t with G - 1 degrees of freedom (Cameron & Miller 2015, eq. 11-12);
-  equal to statsmodels' OLS on a constant with cov_type="cluster", which the tests hold it to;
+- mean with CR2 clustered standard error and Student t with Satterthwaite's degrees of freedom (Bell & McCaffrey 2002;
+  Pustejovsky & Tipton 2018). With conversations of one size it is what statsmodels gives, and the degrees of freedom
+  are G - 1; where a few long ones carry the mean, those intervals are too narrow and these are not;
+- for a share, Wilson's interval on the effective number of questions, p (1 - p) / se², with t for z (Dean & Pagano
+  2015): Student's is too narrow near 0 % and 100 %;
 - where all clusters have the same share (0 % and 100 % above all) their variance is 0 and says nothing: Wilson's
-  interval on the number of clusters is given instead, which is conservative;
+  interval on the number of clusters is given instead, which is conservative; for an amount there is then none;
 - an interval is cut where no value can be (a share at 0 and 1, an amount at 0), which costs it no coverage;
 - with one cluster there is no interval at all, and None says so;
-- differences are paired by probe; exact McNemar (binomial on discordant pairs) for right-or-wrong metrics; Holm's
-  step-down correction over a family of comparisons; minimum detectable effect at 80 % power and 5 % two-sided.
+- differences are paired by probe; exact McNemar (binomial on discordant pairs) for right-or-wrong metrics; a sign test
+  over clusters where every cluster shows the same difference; Holm's step-down correction over a family of comparisons;
+  minimum detectable effect at 80 % power and 5 % two-sided.
+
+`coverage` measures how often such intervals hold a truth that is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 Key = Hashable
+DUST = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its interval. `low`/`high` are None where no honest interval exists. `se` is clustered.
+    """A mean with its interval. `low`/`high` are None where no honest interval exists. `se` is clustered, with `df`.
 
     `naive_low`/`naive_high` forget clusters. They are shown beside the interval and never used to conclude anything.
     """
@@ -41,6 +49,7 @@ class Estimate:
     method: str = "none"
     naive_low: float | None = None
     naive_high: float | None = None
+    df: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,45 +94,88 @@ def estimate(
         return Estimate(None, 0, 0)
     x = np.array([v.value for v in averaged], dtype=float)
     n, mean = len(x), float(x.mean())
+    dust = DUST * max(1.0, float(np.abs(x).max()))  # what rounding leaves of 0
     totals: dict[Key, float] = {}
+    sizes: Counter[Key] = Counter()
     for v in averaged:
         totals[v.cluster] = totals.get(v.cluster, 0.0) + v.value - mean
+        sizes[v.cluster] += 1
     groups = len(totals)
-    blunt = _interval(mean, float(x.std(ddof=1)) / math.sqrt(n), n, confidence, bounds) if n > 1 else (None, None)
+    spread = 0.0 if np.ptp(x) <= dust else float(x.std(ddof=1))
+    blunt = _interval(mean, spread / math.sqrt(n), n - 1, n, confidence, bounds) if n > 1 else (None, None)
     if groups < 2:
         return Estimate(mean, n, groups, None, None, None, "one cluster: no interval", *blunt)
-    if bounds == (0, 1) and all(abs(total) < 1e-12 for total in totals.values()):
-        low, high = wilson(mean * groups, groups, confidence)
-        return Estimate(mean, n, groups, 0.0, low, high, "Wilson on clusters", *blunt)
-    # CR1: sum of squared cluster totals, times the small-sample factor G/(G-1) · (n-1)/(n-1).
-    variance = sum(t * t for t in totals.values()) / n**2 * groups / (groups - 1)
-    se = math.sqrt(variance)
-    return Estimate(mean, n, groups, se, *_interval(mean, se, groups, confidence, bounds), "clustered t", *blunt)
+    variance = sum(t * t / (1 - sizes[c] / n) for c, t in totals.items() if abs(t) > n * dust) / n**2
+    se, df = math.sqrt(variance), degrees_of_freedom(tuple(sorted(sizes.values())))
+    if bounds == (0, 1):
+        method = "clustered Wilson" if se else "Wilson on clusters"
+    else:
+        method = "clustered t" if se else "no variance between clusters: no interval"
+    return Estimate(mean, n, groups, se, *_interval(mean, se, df, groups, confidence, bounds), method, *blunt, df)
 
 
-def coverage(*, seed: int, runs: int, clusters: int = 12, size: int = 6, spread: float = 0.7) -> tuple[float, float]:
-    """How often nominal 95 % intervals hold a truth that is known: clustered ones, and naive ones.
+@lru_cache(maxsize=4096)
+def degrees_of_freedom(sizes: tuple[int, ...]) -> float:
+    """Satterthwaite's, for the CR2 standard error of a mean over clusters of these sizes (Bell & McCaffrey 2002)."""
+    m = np.array(sizes, dtype=float)
+    n = m.sum()
+    # Σ: covariance of the clusters' totals about the mean, where questions are independent; D: the weights of CR2.
+    weighted = (np.diag(m) - np.outer(m, m) / n) / (1 - m / n)[:, None]
+    return float(np.trace(weighted) ** 2 / np.trace(weighted @ weighted))
 
-    Simulated: `clusters` conversations of `size` questions share an effect, with intraclass correlation spread² /
-    (spread² + 1).
-    """
-    rng, truth, held, naively = np.random.default_rng(seed), 1.0, 0, 0
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Simulated questions: so many in each conversation, which share an effect; of a share unless that is None."""
+
+    name: str
+    sizes: tuple[int, ...]
+    share: float | None = None
+    spread: float = 0.7
+    """Of normal data: the standard deviation between conversations, beside 1 within."""
+    correlation: float = 0.1
+    """Of shares: within a conversation (beta-binomial)."""
+
+
+DESIGNS = (
+    Design("amounts, 12 conversations alike", (6,) * 12),
+    Design("amounts, 10 of 2 to 80 questions", (2, 2, 3, 3, 4, 5, 8, 20, 40, 80), spread=0.3),
+    Design("a share of 80 %, 6 uneven", (16, 21, 30, 40, 48, 52), 0.8),
+    Design("a share of 90 %, 19 uneven", (3, 5, 6, 8, 9, 10, 12, 12, 13, 14, 15, 15, 16, 18, 20, 22, 24, 30, 40), 0.9),
+    Design("a share of 95 %, 40 alike", (10,) * 40, 0.95),
+)
+
+
+def coverage(design: Design, *, seed: int, runs: int) -> tuple[float, float]:
+    """How often nominal 95 % intervals hold a truth that is known: clustered ones, and naive ones."""
+    rng, held, naively = np.random.default_rng(seed), 0, 0
+    truth = 1.0 if design.share is None else design.share
+    bounds = None if design.share is None else (0, 1)
     for _ in range(runs):
-        x = truth + rng.normal(0, spread, (clusters, 1)) + rng.normal(0, 1, (clusters, size))
-        e = estimate([Value((c, i), c, float(x[c, i])) for c in range(clusters) for i in range(size)])
+        e = estimate(list(_simulated(design, rng)), bounds=bounds)
         held += _holds(truth, e.low, e.high)
         naively += _holds(truth, e.naive_low, e.naive_high)
     return held / runs, naively / runs
 
 
-def wilson(successes: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (Wilson 1927); sound at 0 % and 100 %. `successes` may be a fraction."""
+def _simulated(design: Design, rng: np.random.Generator) -> Iterator[Value]:
+    for cluster, size in enumerate(design.sizes):
+        if design.share is None:
+            x = 1 + rng.normal(0, design.spread) + rng.normal(0, 1, size)
+        else:
+            odds = (1 - design.correlation) / design.correlation
+            x = rng.random(size) < rng.beta(design.share * odds, (1 - design.share) * odds)
+        yield from (Value((cluster, i), cluster, float(value)) for i, value in enumerate(x))
+
+
+def wilson(successes: float, n: float, confidence: float = 0.95, *, z: float | None = None) -> tuple[float, float]:
+    """Wilson's score interval for a proportion (Wilson 1927); sound at 0 % and 100 %. Both numbers may be fractions."""
     from scipy.stats import norm
 
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(norm.ppf(0.5 + confidence / 2)) if z is None else z
     p, weight = successes / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / weight
-    margin = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / weight
+    margin = z * math.sqrt(max(0.0, p * (1 - p)) / n + z * z / (4 * n * n)) / weight
     return max(0.0, middle - margin), min(1.0, middle + margin)
 
 
@@ -165,22 +217,25 @@ def compare(a: Sequence[Value], b: Sequence[Value], confidence: float = 0.95) ->
     wins = sum(d.value > 1e-12 for d in differences)
     losses = sum(d.value < -1e-12 for d in differences)
     ties = len(differences) - wins - losses
-    difference = _difference(differences, confidence)
+    difference = estimate(differences, confidence)
     if not differences:
         return Comparison(difference, 0, 0, 0, None, "no probe in common", None)
-    mde = minimum_detectable_effect(difference.se, difference.clusters) if difference.se else None
+    mde = minimum_detectable_effect(difference.se, difference.df) if difference.se and difference.df else None
     binary = all(v.value in (0.0, 1.0) and other in (0.0, 1.0) for v, other in pairs)
     independent = difference.clusters == len(differences)
-    if binary and (independent or difference.clusters < 2):
+    if binary and independent and difference.clusters > 1:
         return Comparison(difference, wins, ties, losses, mcnemar(wins, losses), "exact McNemar", mde)
     if difference.se:
         from scipy.stats import t
 
         statistic = difference.mean / difference.se if difference.mean is not None else 0.0
-        p = float(2 * t.sf(abs(statistic), difference.clusters - 1))
+        p = float(2 * t.sf(abs(statistic), difference.df))
         return Comparison(difference, wins, ties, losses, p, "clustered paired t", mde)
-    p = 1.0 if wins == losses == 0 else None
-    return Comparison(difference, wins, ties, losses, p, "no variance between clusters", mde)
+    if difference.clusters < 2:
+        return Comparison(difference, wins, ties, losses, None, "one cluster: no test", mde)
+    # Every cluster shows the very same difference: how surprising are so many on one side?
+    p = mcnemar(difference.clusters, 0) if difference.mean and abs(difference.mean) > DUST else 1.0
+    return Comparison(difference, wins, ties, losses, p, "sign test over clusters", mde)
 
 
 def holm(p_values: Mapping[Key, float | None]) -> dict[Key, float | None]:
@@ -195,13 +250,10 @@ def holm(p_values: Mapping[Key, float | None]) -> dict[Key, float | None]:
     return {k: adjusted.get(k) for k in p_values}
 
 
-def minimum_detectable_effect(se: float, clusters: int, power: float = 0.8, alpha: float = 0.05) -> float | None:
-    """The true difference that this many clusters would have found with this power (Bloom 1995)."""
-    if clusters < 2:
-        return None
+def minimum_detectable_effect(se: float, df: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The true difference that would have been found with this power (Bloom 1995)."""
     from scipy.stats import t
 
-    df = clusters - 1
     return float((t.ppf(1 - alpha / 2, df) + t.ppf(power, df)) * se)
 
 
@@ -241,24 +293,21 @@ def _holds(truth: float, low: float | None, high: float | None) -> bool:
 
 
 def _interval(
-    mean: float, se: float, groups: int, confidence: float, bounds: tuple[float, float] | None
-) -> tuple[float, float]:
-    """Student's interval with groups - 1 degrees of freedom, cut at the bounds."""
-    margin = _t(confidence, groups - 1) * se
-    low, high = mean - margin, mean + margin
+    mean: float, se: float, df: float, units: int, confidence: float, bounds: tuple[float, float] | None
+) -> tuple[float, float] | tuple[None, None]:
+    """Wilson's for a share, on as many questions as `se` is worth, on the `units` where it is 0; else Student's."""
+    t = _t(confidence, df)
+    if bounds == (0, 1):
+        worth = mean * (1 - mean) / se**2 if se else 0.0
+        return wilson(mean * worth, worth, z=t) if worth > 0 else wilson(mean * units, units, confidence)
+    if not se:
+        return None, None
+    low, high = mean - t * se, mean + t * se
     return (max(bounds[0], low), min(bounds[1], high)) if bounds else (low, high)
 
 
-def _difference(differences: Sequence[Value], confidence: float) -> Estimate:
-    """Like `estimate`, but a difference that never varies has no interval: not even Wilson's applies to it."""
-    result = estimate(differences, confidence)
-    if result.se == 0:
-        return Estimate(result.mean, result.n, result.clusters, None, None, None, "no variance between clusters")
-    return result
-
-
-@lru_cache(maxsize=256)
-def _t(confidence: float, df: int) -> float:
+@lru_cache(maxsize=4096)
+def _t(confidence: float, df: float) -> float:
     from scipy.stats import t
 
     return float(t.ppf(0.5 + confidence / 2, df))

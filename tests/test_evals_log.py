@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -123,6 +125,16 @@ class TestReading:
             log.read(path)
 
 
+def means(footer: Mapping[str, Any]) -> dict[tuple[str, str, str], tuple[Any, ...]]:
+    """What a footer says of each metric but for the intervals, whose method may get better."""
+    return {
+        (task, arm, metric): tuple(row[k] for k in ("mean", "n", "clusters", "unscored"))
+        for task, arms in footer["scores"].items()
+        for arm, metrics in arms.items()
+        for metric, row in metrics.items()
+    }
+
+
 class TestOldLogs:
     """Logs of every format that was ever written stay readable, to the last score and the last token."""
 
@@ -133,7 +145,7 @@ class TestOldLogs:
         run = log.read(path)
         assert run.complete
         assert run.samples
-        assert footer(run.samples)["scores"] == run.footer["scores"]
+        assert means(footer(run.samples)) == means(run.footer)
         if run.header.get("words") != "left out":
             assert log.digest_samples(run.samples) == run.footer["answers_sha256"]
 

@@ -21,10 +21,10 @@ def clustered(rng: np.random.Generator, clusters: int, size: int, spread: float,
 
 
 class TestAgainstReference:
-    def test_the_clustered_interval_is_that_of_statsmodels(self) -> None:
+    def test_with_clusters_of_one_size_the_interval_is_that_of_statsmodels(self) -> None:
         import statsmodels.api as sm
 
-        values = [*clustered(np.random.default_rng(1), 12, 9, 0.8), Value("x", "odd", 3.0), Value("y", "odd", 2.0)]
+        values = clustered(np.random.default_rng(1), 12, 9, 0.8)
         x = np.array([v.value for v in values])
         names = {c: i for i, c in enumerate(dict.fromkeys(v.cluster for v in values))}
         groups = np.array([names[v.cluster] for v in values])
@@ -33,6 +33,30 @@ class TestAgainstReference:
         assert ours.mean == pytest.approx(fit.params[0])
         assert ours.se == pytest.approx(fit.bse[0])
         assert (ours.low, ours.high) == pytest.approx(tuple(fit.conf_int()[0]))
+
+    def test_with_uneven_clusters_it_is_the_regression_formula_of_bell_and_mccaffrey(self) -> None:
+        from scipy.linalg import fractional_matrix_power
+
+        rng = np.random.default_rng(12)
+        sizes = (1, 2, 3, 7, 15)
+        cluster = np.repeat(range(len(sizes)), sizes)
+        x = rng.normal(0, 1, len(sizes))[cluster] + rng.normal(0, 1, len(cluster))
+        # Ordinary least squares on a constant, by the formulas for any regression.
+        n = len(x)
+        design = np.ones((n, 1))
+        bread = np.linalg.inv(design.T @ design)
+        residual_maker = np.eye(n) - design @ bread @ design.T
+        variance, rows = 0.0, []
+        for c in range(len(sizes)):
+            own = np.flatnonzero(cluster == c)
+            adjusted = fractional_matrix_power(residual_maker[np.ix_(own, own)], -0.5)
+            weights = bread @ design[own].T @ adjusted @ residual_maker[own]
+            variance += ((weights @ x) ** 2).item()
+            rows.append(weights[0])
+        gram = np.array(rows) @ np.array(rows).T
+        ours = stats.estimate([Value(i, int(c), float(v)) for i, (c, v) in enumerate(zip(cluster, x, strict=True))])
+        assert ours.se == pytest.approx(np.sqrt(variance))
+        assert ours.df == pytest.approx(np.trace(gram) ** 2 / np.trace(gram @ gram))
 
     def test_without_clusters_it_is_the_textbook_t_interval(self) -> None:
         from scipy import stats as scipy_stats
@@ -68,15 +92,17 @@ class TestAgainstReference:
 
 
 class TestCoverage:
-    def test_nominal_intervals_cover_with_clusters_and_naive_ones_do_not(self) -> None:
-        clustered_ones, naive_ones = stats.coverage(seed=3, runs=1500)
+    @pytest.mark.parametrize("design", stats.DESIGNS, ids=lambda design: design.name)
+    def test_nominal_intervals_cover_with_clusters_and_naive_ones_do_not(self, design: stats.Design) -> None:
+        runs = 1500 if sum(design.sizes) < 200 else 600
+        clustered_ones, naive_ones = stats.coverage(design, seed=3, runs=runs)
         assert 0.93 <= clustered_ones <= 0.97
-        assert naive_ones < 0.85
+        assert naive_ones < 0.9
 
     def test_a_true_difference_of_the_detectable_size_is_found_four_times_in_five(self) -> None:
         rng = np.random.default_rng(4)
         se, found, runs = 0.3, 0, 1500
-        effect = stats.minimum_detectable_effect(se, 15)
+        effect = stats.minimum_detectable_effect(se, 14)
         for _ in range(runs):
             x = rng.normal(effect, se * np.sqrt(15), 15)
             e = stats.estimate([Value(i, i, v) for i, v in enumerate(x)])
@@ -110,6 +136,14 @@ class TestEdges:
     def test_repeats_of_a_question_are_not_new_questions(self) -> None:
         once = [Value(i, i, float(i % 2)) for i in range(8)]
         assert stats.estimate(once * 5) == stats.estimate(once)
+
+    def test_an_amount_that_never_varies_has_no_interval_and_a_share_has_wilson_s(self) -> None:
+        amount = stats.estimate([Value(i, i % 4, 22257.3) for i in range(12)], bounds=(0, np.inf))
+        assert amount.mean == pytest.approx(22257.3)
+        assert (amount.low, amount.naive_low, amount.naive_high) == (None, None, None)
+        share = stats.estimate([Value(i, i % 4, 0.0) for i in range(12)], bounds=(0, 1))
+        assert 0.4 < share.high < 0.6
+        assert 0.1 < share.naive_high < 0.3
 
     @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=40))
     def test_an_interval_holds_its_mean(self, drawn: list[tuple[int, bool]]) -> None:
@@ -145,6 +179,20 @@ class TestComparison:
         assert c.difference.mean == 0
         assert c.p == 1.0
         assert (c.wins, c.losses) == (0, 0)
+
+    def test_the_same_difference_everywhere_is_told_from_chance_by_the_number_of_conversations(self) -> None:
+        def against_nothing(conversations: int) -> stats.Comparison:
+            better = [Value((c, i), c, 1.0) for c in range(conversations) for i in range(5)]
+            return stats.compare(better, [Value(v.probe, v.cluster, 0.0) for v in better])
+
+        assert against_nothing(1).p is None
+        assert against_nothing(3).p == pytest.approx(0.25)
+        assert against_nothing(8).p == pytest.approx(2 / 2**8)
+        assert against_nothing(8).difference.low is None
+
+    def test_questions_of_one_conversation_give_no_p_value(self) -> None:
+        a = [Value(i, "only", float(i < 9)) for i in range(10)]
+        assert stats.compare(a, [Value(i, "only", 0.0) for i in range(10)]).p is None
 
     def test_no_question_in_common_is_no_comparison(self) -> None:
         assert stats.compare([Value(1, 1, 1.0)], [Value(2, 2, 1.0)]).p is None
