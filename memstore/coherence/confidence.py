@@ -133,14 +133,15 @@ def gather(row: Row, standing: Standing, steps: Iterable[Step], *, sources: int,
 def confidence(evidence: Evidence) -> Confidence:
     """The probability that the fact is right and current, with its reasons."""
     model = _model()
-    parts = {name: round(model.weights[name] * value, 3) for name, value in evidence.features().items()}
+    features = evidence.features().items()
+    parts = {name: part for name, value in features if value and (part := round(model.weights[name] * value, 3))}
     if evidence.uses:
         parts["uses"] = round(USE * math.log2(1 + min(evidence.uses, MOST_USES)), 3)
     odds = model.intercept + sum(parts.values())
     basis = f"right and current; logistic model fitted on {model.outcomes} outcomes"
     if not evidence.history:
         basis = f"insufficient history: the base rate of facts said once ({basis})"
-    return Confidence(1 / (1 + math.exp(-odds)), {name: part for name, part in parts.items() if part}, basis)
+    return Confidence(1 / (1 + math.exp(-odds)), parts, basis)
 
 
 def shown(found: Confidence, evidence: Evidence) -> dict[str, object]:

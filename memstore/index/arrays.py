@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class _Tally:
         keys = keys[order]
         self._new = []
         if len(keys):
-            first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+            first = np.flatnonzero(_firsts(keys))
             self._keys, self._values = keys[first], np.add.reduceat(values[order], first)
 
     def add(self, keys: np.ndarray, worth: int) -> None:
@@ -82,9 +83,9 @@ class _Arrays:
             at, more = at[missing], more[missing]
         return np.insert(places, at, more)
 
-    def begins(self, places: np.ndarray, bits: int) -> np.ndarray:
+    def begins(self, places: np.ndarray, bits: int) -> Any:
         keys = places >> bits
-        return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
+        return keys[_firsts(keys)]
 
     def among(self, keys: np.ndarray, bits: int, allowed: Collection[int]) -> np.ndarray:
         return keys[np.isin(keys >> bits, np.array(sorted(allowed), dtype=np.int64))]
@@ -110,18 +111,32 @@ class _Arrays:
     def most(self, columns: Sequence[np.ndarray]) -> Any:
         return np.maximum.reduce(columns)
 
-    def rounded(self, column: np.ndarray, digits: int) -> list[float]:
+    def distinct(self, column: np.ndarray) -> Any:
+        ordered = np.sort(column)
+        return ordered[_firsts(ordered)]
+
+    def best(self, column: np.ndarray, digits: int) -> tuple[list[int], list[float]]:
         unit = 10.0**digits
-        found: list[float] = (np.rint(column * unit) / unit).tolist()
-        return found
+        rounded = np.rint(column * unit) / unit
+        order = np.argsort(-rounded, kind="stable")
+        return order.tolist(), rounded[order].tolist()
 
     def holders(self, column: np.ndarray) -> Any:
         return (column > 0).view("int8")
 
+    def are(self, column: np.ndarray, numbers: Collection[int]) -> Any:
+        found = np.zeros(len(column), dtype=bool)
+        for number in numbers:
+            found |= column == number
+        return found.view("int8")
+
     def spaced(self, keys: np.ndarray, apart: np.ndarray, most: int) -> Any:
-        steps = np.minimum(np.diff(keys, prepend=0), most)
-        steps[apart != 0] = most
-        steps[1:][apart[:-1] != 0] = most
+        steps = keys.copy()
+        steps[1:] -= keys[:-1]
+        steps = np.minimum(steps, most)
+        lonely = np.flatnonzero(apart)
+        steps[lonely] = most
+        steps[lonely[lonely < len(keys) - 1] + 1] = most
         return steps.cumsum()
 
     def laid(self, column: np.ndarray, slots: np.ndarray, size: int, empty: float) -> Any:
@@ -130,7 +145,7 @@ class _Arrays:
         return found
 
     def at(self, keys: np.ndarray, wanted: Sequence[int]) -> Any:
-        at, known = _at(keys, np.array(wanted, dtype=np.int64))
+        at, known = _at(keys, np.asarray(wanted, dtype=np.int64))
         return at[known]
 
     def near(self, slots: np.ndarray, taken: np.ndarray, reach: int) -> Any:
@@ -142,20 +157,22 @@ class _Arrays:
 
 class _Hits:
     def __init__(self, lists: Sequence[np.ndarray], ranges: Sequence[tuple[int, int]], bits: int) -> None:
-        bounds = np.array(ranges, dtype=np.int64).reshape(-1)
-        found = [_within(places, bounds) for places in lists]
-        counts = np.array([len(places) for places, _ in found], dtype=np.intp)
-        self._places = np.concatenate([np.zeros(0, dtype=np.int64), *[places for places, _ in found]])
-        self._keys = self._places >> bits
-        self._list = np.repeat(np.arange(len(lists)), counts)
-        self._in = np.repeat(
-            np.arange(len(lists) * len(ranges)), np.concatenate([np.zeros(0, dtype=np.intp), *[n for _, n in found]])
-        )
         self._lists, self._ranges = len(lists), len(ranges)
+        edges = np.array(ranges, dtype=np.int64).reshape(-1)
+        bounds = np.array([np.searchsorted(places, edges) for places in lists], dtype=np.intp).reshape(-1)
+        begins, counts = bounds[::2], np.maximum(bounds[1::2] - bounds[::2], 0)  # damaged lists have no order
+        ends = counts.cumsum()
+        # Which range, of which list, each place is from, and where it is there.
+        self._in = np.repeat(np.arange(len(counts)), counts)
+        at = np.arange(len(self._in)) + (begins - ends + counts)[self._in]
+        of_list = [0, *ends[self._ranges - 1 :: self._ranges].tolist()] if len(counts) else [0]
+        parts = [places[at[begin:end]] for places, (begin, end) in zip(lists, pairwise(of_list), strict=False)]
+        self._places = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+        self._keys = self._places >> bits
+        self._list = self._in // max(1, self._ranges)
 
     def by_range(self) -> np.ndarray:
-        first = np.ones(len(self._keys), dtype=bool)
-        first[1:] = (self._keys[1:] != self._keys[:-1]) | (self._in[1:] != self._in[:-1])
+        first = _firsts(self._keys) | _firsts(self._in)
         return np.bincount(self._in[first], minlength=self._lists * self._ranges)
 
     def by_slot(self, keys: np.ndarray, slots: np.ndarray, size: int) -> np.ndarray:
@@ -167,13 +184,11 @@ class _Hits:
         return list(zip(self._list[known].tolist(), self._places[known].tolist(), strict=True))
 
 
-def _within(places: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The places between each two bounds, and how many those are."""
-    at = np.searchsorted(places, bounds)
-    begins, counts = at[::2], np.maximum(at[1::2] - at[::2], 0)  # damaged lists have no order
-    ends = counts.cumsum()
-    indexes = np.arange(ends[-1] if len(ends) else 0) + np.repeat(begins - ends + counts, counts)
-    return places[indexes], counts
+def _firsts(keys: np.ndarray) -> np.ndarray:
+    """Which keys are other than the one before them."""
+    first = np.ones(len(keys), dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=first[1:])
+    return first
 
 
 def _at(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

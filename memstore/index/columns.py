@@ -56,7 +56,7 @@ class Hits(Protocol):
 
 
 class Engine(Protocol):
-    """A column is a sequence that adds, multiplies, divides and masks by elements.
+    """A column is a sequence that adds, multiplies, divides, masks and shifts by elements.
 
     Places are sorted columns of integers.
     """
@@ -85,7 +85,7 @@ class Engine(Protocol):
     def tally(self) -> Tally: ...
 
     def joined(self, columns: Sequence[Any]) -> Any:
-        """Columns of whole numbers, one after another."""
+        """Columns one after another."""
 
     def repeated(self, column: Any, times: int, apart: float = 0) -> Any:
         """The column so many times, each time with so much more added."""
@@ -98,10 +98,17 @@ class Engine(Protocol):
 
     def most(self, columns: Sequence[Any]) -> Any: ...
 
-    def rounded(self, column: Any, digits: int) -> list[float]: ...
+    def distinct(self, column: Any) -> Any:
+        """The numbers of a column, each once, in order."""
+
+    def best(self, column: Any, digits: int) -> tuple[list[int], list[float]]:
+        """(indexes, numbers) of a column, rounded, the largest first; ties go to the earlier."""
 
     def holders(self, column: Any) -> Any:
         """1 where a number is above 0, else 0."""
+
+    def are(self, column: Any, numbers: Collection[int]) -> Any:
+        """1 where a number is one of a few, else 0."""
 
     def spaced(self, keys: Any, apart: Any, most: int) -> Any:
         """A slot for each of the sorted keys, as far behind the last as the keys are, at most `most`.
@@ -112,7 +119,7 @@ class Engine(Protocol):
     def laid(self, column: Any, slots: Any, size: int, empty: float) -> Any:
         """The numbers in their slots, in all other slots up to `size` what is empty."""
 
-    def at(self, keys: Any, wanted: Sequence[int]) -> Any:
+    def at(self, keys: Any, wanted: Any) -> Any:
         """Where the wanted are among sorted keys, those that are, in the order wanted."""
 
     def near(self, slots: Any, taken: Any, reach: int) -> Any:
@@ -131,7 +138,7 @@ def engine() -> Engine:
 
 
 class Column(list[Any]):
-    """A list that adds, multiplies, divides and masks by elements, as an array does."""
+    """A list that adds, multiplies, divides, masks and shifts by elements, as an array does."""
 
     def __add__(self, other: Any) -> Column:
         return self._each(operator.add, other)
@@ -150,6 +157,9 @@ class Column(list[Any]):
 
     def __and__(self, other: Any) -> Column:
         return self._each(operator.and_, other)
+
+    def __rshift__(self, other: Any) -> Column:
+        return self._each(operator.rshift, other)
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -251,12 +261,20 @@ class _Lists:
     def most(self, columns: Sequence[Sequence[float]]) -> Column:
         return Column(map(max, zip(*columns, strict=True)))
 
-    def rounded(self, column: Sequence[float], digits: int) -> list[float]:
+    def distinct(self, column: Sequence[int]) -> Column:
+        return Column(sorted(set(column)))
+
+    def best(self, column: Sequence[float], digits: int) -> tuple[list[int], list[float]]:
         unit = 10.0**digits
-        return [round(value * unit) / unit for value in column]
+        rounded = [round(value * unit) / unit for value in column]
+        order = sorted(range(len(rounded)), key=lambda index: (-rounded[index], index))
+        return order, [rounded[index] for index in order]
 
     def holders(self, column: Sequence[float]) -> Column:
         return Column([int(value > 0) for value in column])
+
+    def are(self, column: Sequence[int], numbers: Collection[int]) -> Column:
+        return Column([int(value in numbers) for value in column])
 
     def spaced(self, keys: Sequence[int], apart: Sequence[int], most: int) -> Column:
         found, slot, last, lonely = Column(), 0, 0, 0

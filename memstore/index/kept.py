@@ -8,7 +8,7 @@ in an answer. A connection is one thread's: nothing here is shared, and all of i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -22,6 +22,29 @@ _MOST_PLACES = 8_000_000
 _MOST_TURNS = 100_000
 
 
+class Speakers:
+    """Names with a number each; 0 is nobody by name."""
+
+    def __init__(self) -> None:
+        self.names = [""]
+        self._number: dict[str | None, int] = {None: 0}
+        self._called: dict[str, list[int]] = {}
+
+    def number(self, name: str | None) -> int:
+        """The number of a name, which gets one if need be."""
+        number = self._number.get(name)
+        if number is None:
+            number = self._number[name] = len(self.names)
+            self.names.append(name or "")
+            for word in self.names[number].split():
+                self._called.setdefault(word, []).append(number)
+        return number
+
+    def called(self, words: Iterable[str]) -> list[int]:
+        """Those in whose name any of the words is."""
+        return [number for word in words for number in self._called.get(word, ())]
+
+
 class Kept:
     """What a connection keeps.
 
@@ -29,6 +52,7 @@ class Kept:
     lists      lists with what was not gathered yet, by engine and word
     talks      {session: (turns, words)}
     turns      of whole sessions, by engine and session
+    speakers   who speaks in them
     """
 
     def __init__(self, generation: str) -> None:
@@ -38,6 +62,7 @@ class Kept:
         self.lists: dict[tuple[str, str], Postings] = {}
         self.talks: dict[int, tuple[int, int]] = {}
         self.turns: dict[tuple[str, int], Turns] = {}
+        self.speakers = Speakers()
         self._places = self._turns = 0
 
     def follow(self, newest: int) -> None:
@@ -51,7 +76,7 @@ class Kept:
         self.gathered[engine.name, stem] = postings
 
     def keep_turns(self, engine: Engine, whole: Mapping[int, Turns]) -> None:
-        new = sum(len(turns.speakers) for turns in whole.values())
+        new = sum(len(turns.numbers) for turns in whole.values())
         self._turns += new
         if self._turns > _MOST_TURNS:
             self.turns, self._turns = {}, new

@@ -10,11 +10,12 @@ it without reading its words; `statements` says which fact stands at a place. Bo
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntFlag
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from memstore.errors import UsageError
@@ -82,13 +83,14 @@ class Turn(NamedTuple):
 
 
 class Turns(NamedTuple):
-    """Many a `Turn`, in order, as columns; the speakers are a list."""
+    """Many a `Turn`, in order, as columns; `lengths` are logarithms of words, `speakers` their numbers."""
 
     numbers: Any
     words: Any
+    lengths: Any
     marks: Any
+    speakers: Any
     at: Any
-    speakers: Sequence[str | None]
 
 
 def take(tx: Transaction, events: Sequence[int]) -> list[int]:
@@ -207,9 +209,15 @@ def talks(db: sqlite3.Connection, known: Kept, sessions: Iterable[int]) -> dict[
     return known.talks
 
 
-def named(db: sqlite3.Connection, turns: Iterable[int]) -> dict[int, Turn]:
-    """Those of the turns that there are, by number."""
-    return {turn[0]: turn for turn in _turns(db, "= given.value", str(sorted(turns)))}
+def spoken(db: sqlite3.Connection, facts: Sequence[int]) -> tuple[dict[int, int], dict[int, Turn]]:
+    """{fact: place} of those that are indexed, and their turns with the one before and the one after, by number."""
+    found = db.execute(
+        "SELECT s.fact, s.place, t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) given"
+        " CROSS JOIN statements s ON s.fact = given.value CROSS JOIN turns t"
+        f" ON t.turn BETWEEN (s.place >> {STATEMENT_BITS}) - 1 AND (s.place >> {STATEMENT_BITS}) + 1",
+        (str(list(facts)),),
+    ).fetchall()
+    return {row[0]: row[1] for row in found}, {row[2]: Turn._make(row[2:]) for row in found}
 
 
 def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: int, engine: Engine) -> Turns:
@@ -225,21 +233,20 @@ def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: i
         count, kept_ = of.get(session, (0, 0))[0], known.turns.get((engine.name, session))
         if count > _SHORT:
             long.add(session)
-        elif kept_ is not None and len(kept_.speakers) == count:
+        elif kept_ is not None and len(kept_.numbers) == count:
             held[session] = kept_
         else:
             fresh.append(session)
     if fresh:
         whole = _turns(db, f"BETWEEN given.value AND given.value + {_LAST_TURN}", str([s << TURN_BITS for s in fresh]))
-        read = _by_session(whole, engine)
+        read = _by_session(whole, known, engine)
         known.keep_turns(engine, read)
         held |= read
     if long:
         near = {near for turn in turns for near in range(turn - reach, turn + reach + 1) if near >> TURN_BITS in long}
-        held |= _by_session(_turns(db, "= given.value", str(sorted(near))), engine)
+        held |= _by_session(_turns(db, "= given.value", str(sorted(near))), known, engine)
     parts = [held[session] for session in sessions if session in held]
-    numbers, words, marks, at = (engine.joined([part[column] for part in parts]) for column in range(4))
-    return Turns(numbers, words, marks, at, list(chain.from_iterable(part.speakers for part in parts)))
+    return Turns._make(engine.joined(columns) for columns in (zip(*parts, strict=True) if parts else [()] * 6))
 
 
 def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterator[Turn]:
@@ -251,12 +258,12 @@ def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterator[Turn]:
     return map(Turn._make, found)
 
 
-def _by_session(turns: Iterable[Turn], engine: Engine) -> dict[int, Turns]:
+def _by_session(turns: Iterable[Turn], known: Kept, engine: Engine) -> dict[int, Turns]:
     found = {}
     for session, of in groupby(turns, key=lambda turn: turn[0] >> TURN_BITS):
         numbers, words, marks, speakers, at = zip(*of, strict=True)
-        column = engine.column
-        found[session] = Turns(column(numbers), column(words), column(marks), column(at), speakers)
+        lengths, called = [math.log(count + 1) for count in words], list(map(known.speakers.number, speakers))
+        found[session] = Turns._make(map(engine.column, (numbers, words, lengths, marks, called, at)))
     return found
 
 

@@ -233,28 +233,16 @@ def any_forgotten(db: sqlite3.Connection, pks: Iterable[int]) -> bool:
     return bool(found.fetchone()[0])
 
 
+# Asking a dictionary is five times as fast as asking an enumeration, and a question asks for all of its candidates.
+_MODALITIES = {one.value: one for one in Modality}
+_KINDS = {one.value: one for one in Kind}
+_ORIGINS = {one.value: one for one in Origin}
+_STATES = {one.value: one for one in State}
+
+
 def _row(row: Sequence[Any]) -> Row:
-    pk, id_, scope, key, text, modality, kind, origin, *times, state, expires_at, context = row
-    said_at, recorded_at, valid_from, valid_to, ttl, probability = times
-    return Row(
-        pk=pk,
-        id=id_,
-        scope=scope,
-        key=key,
-        text=text,
-        modality=Modality(modality),
-        kind=Kind(kind),
-        origin=Origin(origin),
-        said_at=said_at,
-        recorded_at=recorded_at,
-        valid_from=valid_from,
-        valid_to=valid_to,
-        ttl=ttl,
-        probability=probability,
-        state=State(state),
-        expires_at=expires_at,
-        context=context,
-    )
+    modality, kind, origin, state = _MODALITIES[row[5]], _KINDS[row[6]], _ORIGINS[row[7]], _STATES[row[14]]
+    return Row._make((*row[:5], modality, kind, origin, *row[8:14], state, *row[15:]))
 
 
 def provenance(

@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from memstore.index import places
-from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turn
+from memstore.index.places import STATEMENT_BITS, TURN_BITS, Turn
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import State
 from memstore.model import Beside, Modality
+from memstore.recall.evidence import ALONE, ASKS
 
 # Longer statements stand alone; longer sentences cost more than they tell.
 _SHORT = 12
@@ -31,14 +32,12 @@ _SENTENCE = re.compile(r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)", re.MULTI
 
 def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> dict[int, Beside]:
     """{fact: the sentence beside it} of the facts that need one and have it."""
-    place_of = {fact: place for place, fact in places.of_facts(db, [row.pk for row in rows]).items()}
-    spoken = {place >> STATEMENT_BITS for place in place_of.values()}
-    turns = places.named(db, {near for turn in spoken for near in (turn - 1, turn, turn + 1)})
+    place_of, turns = places.spoken(db, [row.pk for row in rows])
     found = {}
     for row in rows:
         place = place_of.get(row.pk)
         here = None if place is None else turns.get(place >> STATEMENT_BITS)
-        if place is None or here is None or here.marks & Mark.ALONE:
+        if place is None or here is None or here.marks & ALONE:
             continue
         if row.modality is Modality.QUESTION:
             sentence = _of(db, "answer", here, turns.get(here.turn + 1), as_of)
@@ -53,7 +52,7 @@ def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> di
 
 def _needs_its_question(db: sqlite3.Connection, row: Row, place: int, before: Turn | None) -> bool:
     words = len(row.text.split())
-    asked = before is not None and bool(before.marks & Mark.ASKS)
+    asked = before is not None and bool(before.marks & ASKS)
     if words > _SHORT or not (_POINTS_BACK.match(row.text) or (asked and words <= _ANSWER)):
         return False
     first = place >> STATEMENT_BITS << STATEMENT_BITS

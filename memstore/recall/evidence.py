@@ -13,11 +13,13 @@ rounded, and what adds up to them is added in one order, so that they are the sa
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from memstore.index.columns import Engine
+from memstore.index.kept import Speakers
 from memstore.index.lists import SESSION_BITS, Postings
 from memstore.index.places import STATEMENT_BITS, TURN_BITS, Mark, Turns
 from memstore.recall.understanding import Query
@@ -42,7 +44,6 @@ _PLAIN = (
 NAMES = (*_LEXICAL, "cover·overview", "whole", *_NEAR, "when", *_PLAIN)
 # The logarithm of the number of words from which on a turn is long.
 LONG = 4
-_LOG = [math.log(words + 1) for words in range(300)]
 _SCALE = (K1 + 1) / 10
 # Below every cosine: what is in a slot with no turn.
 _FAR = -2.0
@@ -65,7 +66,7 @@ class Weights:
         plain = {name: table.get(name, 0.0) for name in NAMES}
         self.of = (plain, {name: value + table.get(f"{name}·chat", 0.0) for name, value in plain.items()})
         # What turns that look alike have in common: but for their length, in which the score is linear.
-        self.levels: dict[tuple[bool, ...], dict[tuple[int, int, bool], tuple[float, float, float]]] = {}
+        self.levels: dict[tuple[bool, ...], dict[int, tuple[float, float, float]]] = {}
 
 
 class Field:
@@ -84,6 +85,7 @@ class Field:
         engine: Engine,
         query: Query,
         turns: Turns,
+        speakers: Speakers,
         seeds: Sequence[int],
         size: tuple[int, int, int],
         weights: Weights,
@@ -91,19 +93,16 @@ class Field:
     ) -> None:
         total, words, sessions = size
         self._engine, self._query, self._turns, self._weights, self._near = engine, query, turns, weights, near
+        self._names = speakers.names
         self._mean = max(1.0, words / max(1, total))
         self._session_mean = max(1.0, words / max(1, sessions))
         self._slots = engine.spaced(turns.numbers, turns.marks & ALONE, REACH + 1)
         self._size = (int(self._slots[-1]) if len(self._slots) else 0) + REACH + 1
-        self._number = self._laid(turns.numbers, 0)
-        self._here = engine.near(engine.take(self._slots, engine.at(turns.numbers, seeds)), self._number, REACH)
-        self.candidates: list[int] = engine.take(self._number, self._here).tolist()
-        self._at = {number: at for at, number in enumerate(self.candidates)}
-        rows = engine.at(turns.numbers, self.candidates)
-        self._words: list[int] = engine.take(turns.words, rows).tolist()
-        self._marks: list[int] = engine.take(turns.marks, rows).tolist()
-        self._times: list[int] = engine.take(turns.at, rows).tolist()
-        self._speakers = [turns.speakers[row] for row in rows.tolist()]
+        number = self._laid(turns.numbers, 0)
+        self._here = engine.near(engine.take(self._slots, engine.at(turns.numbers, seeds)), number, REACH)
+        rows = engine.at(turns.numbers, engine.take(number, self._here))
+        self._of = Turns._make(engine.take(column, rows) for column in turns)
+        self._speaks = engine.are(self._of.speakers, speakers.called(query.every_word))
         # Whether somebody takes part, there or right beside, whose words are not a user's own.
         own = self._laid(turns.marks & OWN, OWN)
         self._chats = engine.holders(3 * OWN - self._sum(own, 1))
@@ -112,7 +111,7 @@ class Field:
 
     def scores(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> list[tuple[float, int]]:
         """(score, turn) of the candidates, best first; ties go to the earlier turn."""
-        if not self.candidates:
+        if not len(self._here):
             return []
         engine = self._engine
         self._numbers = self._weigh(terms, talks)
@@ -121,34 +120,35 @@ class Field:
         for name, column in self._numbers.items():
             weight = engine.column([of[name] for of in self._weights.of])
             score = column * engine.take(weight, self._chats) + score
-        found = sorted(zip(engine.rounded(score * -1.0, DIGITS), self.candidates, strict=True))
-        return [(-score, number) for score, number in found]
+        order, scores = engine.best(score, DIGITS)
+        return list(zip(scores, engine.take(self._of.numbers, order).tolist(), strict=True))
 
     def shared(self, turns: Sequence[int]) -> dict[int, float]:
-        """How rare the words are that each statement of the turns shares with the query, by place.
+        """How rare the words are that each statement of the turns, all candidates, shares with the query, by place.
 
         The name of who speaks is in the first statement only, and says as much of the others.
         """
+        speakers = self._engine.take(self._of.speakers, self._engine.at(self._of.numbers, turns)).tolist()
+        name = {turn: self._names[speaker] for turn, speaker in zip(turns, speakers, strict=True)}
         shared: dict[int, float] = {}
         for number, place in self._hits.of(turns):
             term = self._terms[number]
-            if term.word not in (self._speakers[self._at[place >> STATEMENT_BITS]] or ""):
+            if term.word not in name[place >> STATEMENT_BITS]:
                 shared[place] = shared.get(place, 0.0) + term.in_turn
         return shared
 
-    def told(self, number: int) -> dict[str, float]:
-        """What moved the score of a turn, the strongest first, for people to read."""
-        weights = self._weights.of[self._chats[self._at[number]]]
-        moved = [(name, value * weights[name]) for name, value in self.numbers(number).items() if value]
+    def told(self, turn: int) -> dict[str, float]:
+        """What moved the score of a candidate, the strongest first, for people to read."""
+        weights = self._weights.of[self._chats[bisect_left(self._of.numbers, turn)]]
+        moved = [(name, value * weights[name]) for name, value in self.numbers(turn).items() if value]
         moved.sort(key=lambda item: (-abs(item[1]), item[0]))
         return {name: round(value, 3) for name, value in moved[:6] if value}
 
-    def numbers(self, number: int) -> dict[str, float]:
-        """Everything that was weighed of a turn, by name."""
-        at = self._at[number]
-        speaks = _speaks(self._query, self._speakers[at])
+    def numbers(self, turn: int) -> dict[str, float]:
+        """Everything that was weighed of a candidate, by name."""
+        at = bisect_left(self._of.numbers, turn)
         weighed = {name: float(column[at]) for name, column in self._numbers.items()}
-        return weighed | _plain(self._query, self._words[at], self._marks[at], speaks)
+        return weighed | _plain(self._query, int(self._of.words[at]), int(self._of.marks[at]), bool(self._speaks[at]))
 
     def _laid(self, column: Any, empty: float) -> Any:
         return self._engine.laid(column, self._slots, self._size, empty)
@@ -163,11 +163,13 @@ class Field:
     def _weigh(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
         """The numbers of `_LEXICAL`, a column each."""
         engine, mean, take, here = self._engine, self._mean, self._engine.take, self._here
-        sessions = sorted({number >> TURN_BITS for number in self.candidates})
+        session = self._of.numbers >> TURN_BITS
+        distinct = engine.distinct(session)
+        sessions = distinct.tolist()
         ranges = [(one << SESSION_BITS, one + 1 << SESSION_BITS) for one in sessions]
         self._terms = terms
         self._hits = engine.hits([term.postings.places for term in terms], ranges, STATEMENT_BITS)
-        count, of_session = len(self.candidates), self._weigh_sessions(sessions, talks)
+        count, of_session = len(here), self._weigh_sessions(sessions, talks)
 
         words = self._laid(self._turns.words, 0)
         before, own = take(words, here - 1), take(words, here)
@@ -187,9 +189,7 @@ class Field:
             "turn": self._bm25(own, worth, short),
             "pair": self._bm25(pair, worth, short_pair),
             "around": self._bm25(around, worth, short_around),
-            "session": take(
-                of_session, engine.at(engine.column(sessions), [one >> TURN_BITS for one in self.candidates])
-            ),
+            "session": take(of_session, engine.at(distinct, session)),
             "cover": engine.summed(engine.holders(own) * worth, len(terms), count) / possible,
             "cover_pair": engine.summed(engine.holders(pair) * worth, len(terms), count) / possible,
         }
@@ -209,21 +209,21 @@ class Field:
 
     def _levels(self) -> Any:
         """What turns show without the words of the query: their looks (`Weights.levels`) and their length."""
-        query, column = self._query, self._engine.column
+        query, engine, take = self._query, self._engine, self._engine.take
         levels = self._weights.levels.setdefault((query.of_assistant, query.ever, query.overview), {})
-        speaks = {speaker: _speaks(query, speaker) for speaker in set(self._speakers)}
-        found = []
-        for kind in zip(self._marks, self._chats.tolist(), map(speaks.__getitem__, self._speakers), strict=True):
-            found.append(levels.get(kind) or levels.setdefault(kind, self._level(*kind)))
-        common, slope, of_long = map(column, zip(*found, strict=True))
-        length = column([_LOG[words] if words < len(_LOG) else math.log(words + 1) for words in self._words])
+        kinds = self._of.marks * 4 + self._chats * 2 + self._speaks
+        distinct = engine.distinct(kinds)
+        found = [levels.get(kind) or levels.setdefault(kind, self._level(kind)) for kind in distinct.tolist()]
+        common, slope, of_long = map(engine.column, zip(*found, strict=True))
+        at, length = engine.at(distinct, kinds), self._of.lengths
         beyond = length - LONG
-        return common + slope * length + of_long * beyond * self._engine.holders(beyond)
+        return take(common, at) + take(slope, at) * length + take(of_long, at) * beyond * engine.holders(beyond)
 
-    def _level(self, marks: int, chat: int, speaks: bool) -> tuple[float, float, float]:
-        """What turns that look like this one have in common, and what their length and their great length weigh."""
-        weights = self._weights.of[chat]
-        common = sum([value * weights[name] for name, value in _plain(self._query, 0, marks, speaks).items()])
+    def _level(self, kind: int) -> tuple[float, float, float]:
+        """What turns that look alike have in common, and what their length and their great length weigh."""
+        weights = self._weights.of[kind >> 1 & 1]
+        plain = _plain(self._query, 0, kind >> 2, bool(kind & 1))
+        common = sum([value * weights[name] for name, value in plain.items()])
         slope = weights["length"] + (weights["length·overview"] if self._query.overview else 0.0)
         return common, slope, weights["long"]
 
@@ -238,13 +238,14 @@ class Field:
         if self._near is not None:
             found |= self._closeness(self._near)
         if query.periods:
-            found["when"] = engine.column([float(_held(query, at)) for at in self._times])
+            found["when"] = engine.column([float(_held(query, at)) for at in self._of.at.tolist()])
         return found
 
     def _closeness(self, near: Callable[[Sequence[int]], tuple[Sequence[float], Sequence[float]]]) -> dict[str, Any]:
         engine, take, here, size = self._engine, self._engine.take, self._here, self._size
-        slots = engine.near(here, self._number, REACH)
-        turns, statements = map(engine.column, near(take(self._number, slots).tolist()))
+        number = self._laid(self._turns.numbers, 0)
+        slots = engine.near(here, number, REACH)
+        turns, statements = map(engine.column, near(take(number, slots).tolist()))
         closest = engine.laid(statements, slots, size, _FAR)
         beside = engine.most([take(closest, here + step) for step in (-2, -1, 1, 2)])
         return {
@@ -252,11 +253,6 @@ class Field:
             "near_statement": take(closest, here),
             "near_beside": beside * engine.holders(beside - _FAR),
         }
-
-
-def _speaks(query: Query, speaker: str | None) -> bool:
-    """Whether the query names who speaks."""
-    return bool(speaker and not query.every_word.isdisjoint(speaker.split()))
 
 
 def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, float]:

@@ -108,7 +108,7 @@ def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning
         seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
     turns = places.around(db, known, seeds, REACH * 2, with_)
     near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
-    field = Field(with_, query, turns, seeds, size, table, near)
+    field = Field(with_, query, turns, known.speakers, seeds, size, table, near)
     ranked = field.scores(terms, known.talks)
     return _statements(db, field, ranked, query, frozenset(scopes), meaning)
 
@@ -162,45 +162,54 @@ def _statements(
     meaning: Meaning | None,
 ) -> Iterator[Found]:
     """The statements of the turns, those that share the most with the query first in each turn."""
-    waiting: list[tuple[float, int, int]] = []
+    # Of each turn the best statement that is left: (score below 0, fact, turn, how many went before it).
+    waiting: list[tuple[float, int, int, int]] = []
+    facts_of: dict[int, list[int]] = {}
+    score_of = {turn: score for score, turn in ranked}
     begin = 0
     while begin < len(ranked) or waiting:
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
-            batch = [turn for _, turn in ranked[begin : begin + _BATCH]]
-            held = _held(db, batch, bool(query.code))
-            shared = field.shared(batch)
-            for score, turn in ranked[begin : begin + _BATCH]:
-                # Scopes are walls, whatever an index says.
-                best = sorted(
-                    (
-                        -shared.get(place, 0.0)
-                        - _asked_for(query, modality, text)
-                        - (meaning.statement(place) if meaning is not None else 0.0),
-                        place,
-                        fact,
-                    )
-                    for place, fact, scope, modality, text in held.get(turn, ())
-                    if scope in scopes
-                )
-                for again, (_, _, fact) in enumerate(best[:_PER_TURN]):
-                    heapq.heappush(waiting, (-(score - _AGAIN * again), fact, turn))
+            batch = ranked[begin : begin + _BATCH]
+            facts_of |= _best(db, field, [turn for _, turn in batch], query, scopes, meaning)
+            for score, turn in batch:
+                if turn in facts_of:
+                    heapq.heappush(waiting, (-score, facts_of[turn][0], turn, 0))
             begin += _BATCH
             continue
-        below, fact, turn = heapq.heappop(waiting)
+        below, fact, turn, before = heapq.heappop(waiting)
         yield Found(fact, -below, partial(field.told, turn))
+        if (again := before + 1) < len(facts_of[turn]):
+            heapq.heappush(waiting, (_AGAIN * again - score_of[turn], facts_of[turn][again], turn, again))
 
 
-def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> dict[int, list[_Statement]]:
+def _best(
+    db: sqlite3.Connection,
+    field: Field,
+    turns: Sequence[int],
+    query: Query,
+    scopes: frozenset[int],
+    meaning: Meaning | None,
+) -> dict[int, list[int]]:
+    """The facts of each turn that has any, at most so many, what shares the most with the query first."""
+    shared = field.shared(turns)
+    found: dict[int, list[tuple[float, int, int]]] = {}
+    for place, fact, scope, modality, text in _held(db, turns, bool(query.code)):
+        if scope in scopes:  # scopes are walls, whatever an index says
+            worth = shared.get(place, 0.0) + _asked_for(query, modality, text)
+            if meaning is not None:
+                worth += meaning.statement(place)
+            found.setdefault(place >> STATEMENT_BITS, []).append((-worth, place, fact))
+    return {turn: [fact for _, _, fact in sorted(of)[:_PER_TURN]] for turn, of in found.items()}
+
+
+def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> Iterator[_Statement]:
     """The statements of turns, the first ones of each."""
-    found: dict[int, list[_Statement]] = {}
-    for row in db.execute(
+    return db.execute(
         f"SELECT s.place, s.fact, f.scope, f.modality, {'f.text' if with_text else chr(39) * 2}"
         " FROM json_each(?) given CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?"
         " CROSS JOIN facts f ON f.pk = s.fact WHERE f.state < 4",
         (str([turn << STATEMENT_BITS for turn in turns]), _STATEMENTS - 1),
-    ):
-        found.setdefault(row[0] >> STATEMENT_BITS, []).append(row)
-    return found
+    )
 
 
 def _asked_for(query: Query, modality: str, text: str) -> float:

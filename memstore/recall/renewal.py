@@ -67,13 +67,18 @@ def order(query: Query, said: Sequence[Said]) -> list[tuple[int, int | None]]:
     result: list[tuple[int, int | None]] = [(index, None) for index in range(len(said))]
     asked = [_stem(word) for word in query.words]
     read = [_read(one.words, asked) for one in said]
+    # What gives no figure, or speaks of something else, is neither renewed nor renews.
+    first = asked[:_FIRST_WORDS]
+    told = [index for index, (figures, stems) in enumerate(read) if figures and stems.intersection(first)]
+    if len(told) < 2:
+        return result
     place = 0
     while place < len(result):
         index = result[place][0]
         later = [
             (said[other].at, -position, position)
-            for position, (other, _) in enumerate(result)
-            if position > place and _renews(asked, said[index], read[index], said[other], read[other])
+            for position, (other, _) in enumerate(result[place + 1 :] if index in told else (), place + 1)
+            if other in told and _renews(asked, said[index], read[index], said[other], read[other])
         ]
         if later:
             _, _, position = max(later)
