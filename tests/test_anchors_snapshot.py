@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,20 @@ class TestMoves:
         (root / "lib").mkdir()
         (root / "src/login.py").rename(root / "lib/login.py")
         assert check(root, seen).target == AnchorTarget("lib/login.py")
+
+    def test_a_file_with_the_same_bytes_under_another_name_is_it_unless_there_are_two_or_it_is_empty(
+        self, root
+    ) -> None:
+        seen = {target: observe(root, AnchorTarget.parse(target)) for target in ("src/login.py", "src/login.py:1-2")}
+        write(root, "src/empty.py", "")
+        empty = observe(root, AnchorTarget("src/empty.py"))
+        (root / "src/empty.py").rename(root / "src/void.py")
+        assert check(root, empty).state is State.MISSING
+        (root / "src/login.py").rename(root / "src/signin.py")
+        for snapshot in seen.values():
+            assert check(root, snapshot).target == replace(snapshot.target, path="src/signin.py")
+        shutil.copy(root / "src/signin.py", root / "src/copy.py")
+        assert {check(root, snapshot).state for snapshot in seen.values()} == {State.MISSING}
 
     @pytest.mark.parametrize("committed", [True, False])
     def test_git_follows_renames_through_edits(self, root, committed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -99,6 +100,24 @@ class TestTying:
             with pytest.raises(error):
                 memory.remember("it is so", modality="observation", anchors=[target])
         assert memory.facts() == []
+
+    @pytest.mark.parametrize(
+        "anchors",
+        ["src/auth/login.py", 5, [5], [None], [b"src"], ["src/auth/login.py#\udc80"], ["\udc80.py"], [("src",)]],
+    )
+    def test_what_is_no_list_of_targets_is_refused_in_one_line(self, memory, anchors) -> None:
+        with pytest.raises((UsageError, AnchorRefused)) as refused:
+            memory.remember("the parser is slow", modality="observation", anchors=anchors)
+        assert "\n" not in str(refused.value)
+        assert memory.facts() == []
+
+    def test_a_file_whose_name_is_no_text_is_passed_over_and_captures_go_on(self, memory, root) -> None:
+        (Path(os.fsdecode(os.fsencode(root) + b"/caf\xe9.py"))).write_text("def lonely_name():\n    return 1\n")
+        memory.record("We decided that lonely_name() and parse_header() stay.", role="user", session="s")
+        assert memory.capture().facts == 1
+        assert [anchor.symbol for anchor in memory.anchors(memory.facts()[0])] == ["parse_header"]
+        (root / "src/auth/login.py").rename(os.fsdecode(os.fsencode(root) + b"/log\xefn.py"))
+        assert len(memory.check_anchors().flagged) == 1
 
     def test_without_a_root_nothing_is_tied(self, tmp_path) -> None:
         memory = MemoryStore(tmp_path / "m.db")
@@ -262,6 +281,26 @@ class TestFiring:
         assert (len(report.moved), report.flagged) == (12, ())
         assert {memory.anchors(fact)[0].path for fact in facts} == {f"chapter-{n}.txt" for n in range(12)}
         assert len(asked) == len(set(asked)) > 0
+
+    @pytest.mark.parametrize("target", ["src/auth/login.py", "src/auth/login.py:1-2"])
+    def test_a_file_that_is_renamed_and_renamed_back_before_a_commit_is_followed(self, memory, root, target) -> None:
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+            git(root, *command)
+        fact = memory.remember("it is as it is", modality="observation", anchors=[target])
+        for old, new in (("login.py", "signin.py"), ("signin.py", "login.py")):
+            git(root, "mv", f"src/auth/{old}", f"src/auth/{new}")
+            assert memory.check_anchors().moved == (fact.id,)
+            assert memory.anchors(fact)[0].path == f"src/auth/{new}"
+
+    @pytest.mark.parametrize(
+        "given",
+        [{"paths": "src/auth/login.py"}, {"paths": [5]}, {"since": 5}, {"since": "HEAD\0"}, {"since": "--output=x"}]
+        + [{"seconds": seconds} for seconds in (-1, float("nan"), "5", True)],
+    )
+    def test_a_look_that_nobody_can_mean_is_refused(self, memory, given) -> None:
+        memory.remember("parse_header() strips it", modality="observation")
+        with pytest.raises(UsageError):
+            memory.check_anchors(**given)
 
     def test_other_doubts_stay_when_the_file_is_back(self, memory, root) -> None:
         fact = memory.remember("parse_header() cuts seven characters", modality="observation")

@@ -37,6 +37,53 @@ def test_check_says_what_became_suspect_and_exits_1_then_0(cli, tmp_path) -> Non
     assert "SUSPECT" in cli("recall", "parse_header")
 
 
+def test_a_fact_is_tied_to_what_one_names_and_why_shows_it(cli, tmp_path) -> None:
+    premise = add(cli, "headers come with a prefix", "observation")
+    options = ["--anchor", "login.py:1-2", "--anchor", "login.py#parse_header", "--depends-on", premise]
+    fact = add(cli, "seven characters are cut", "observation", *options)
+    assert "login.py:1-2" in cli("why", fact)
+    assert "login.py#parse_header" in cli("why", fact)
+    assert [tie["symbol"] for tie in cli.json("why", fact)["anchors"]] == [None, "parse_header"]
+    change(tmp_path)
+    assert fact in cli("check", code=1)
+    assert "login.py:1-2, which is not as it was" in cli("why", fact)
+    cli("retract", premise)
+    assert cli("review").count("SUSPECT") == 1
+
+
+@pytest.mark.parametrize("target", ["../x.py", "nowhere.py", "login.py#nothing", "login.py:5-2", "", "login.py:9"])
+def test_an_anchor_that_is_not_there_is_refused_in_one_line(cli, target) -> None:
+    cli("add", "we cut it", "--modality", "decision", "--anchor", target, code=2)
+    assert cli.err.startswith("Error: ")
+    assert cli.err.count("\n") == 1
+    assert cli.json("review") == []
+
+
+def test_check_takes_paths_as_the_shell_means_them(cli, tmp_path, monkeypatch) -> None:
+    fact = add(cli, "parse_header() cuts seven characters", "observation")
+    (tmp_path / "src").mkdir()
+    monkeypatch.chdir(tmp_path / "src")
+    assert "0 ties" in cli("check", "login.py")
+    change(tmp_path)
+    assert fact in cli("check", "../login.py", code=1)
+    cli("check", "../../elsewhere.py", code=2)
+    assert "outside the root" in cli.err
+
+
+def test_a_fact_is_settled_one_way(cli) -> None:
+    fact = add(cli, "we use Kafka", "decision")
+    cli("review", "--confirm", fact, "--retract", fact, code=2)
+    assert "more than once" in cli.err
+    cli("review", "--confirm", fact, "--reason", " ", code=2)
+    assert "reason is empty" in cli.err
+    assert cli.json("show", fact)["status"] == "live"
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "soon"])
+def test_consolidate_stops_after_a_number_of_seconds(cli, seconds) -> None:
+    cli("consolidate", "--seconds", seconds, code=2)
+
+
 @pytest.mark.parametrize("command", ["check", "verify"])
 def test_without_grammars_a_look_says_what_to_run(cli, monkeypatch, command) -> None:
     cli(command)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +44,9 @@ def review(
     `memstore --claude review`, Claude says what it would do and quotes why; it changes nothing.
     """
     store = target.open()
+    named = [*confirmed, *retracted, *(old for old, _ in replaced)]
+    if twice := sorted({one for one in named if named.count(one) > 1}):
+        raise UsageError(f"{', '.join(twice)} is named more than once: settle each fact one way")
     if confirmed or retracted or replaced:
         with store.transaction():
             for old, text in replaced:
@@ -122,10 +127,19 @@ def check(target: Target, paths: tuple[str, ...], since: str | None) -> Answer:
 
     Exit code 1 if something became suspect.
     """
-    return checked(target.open(), paths, since)
+    store = target.open()
+    return checked(store, [_within(store, path) for path in paths], since)
 
 
-def checked(store: MemoryStore, paths: tuple[str, ...] = (), since: str | None = None) -> Answer:
+def _within(store: MemoryStore, path: str) -> str:
+    """A path as the shell means it, from here. Raises AnchorRefused for one outside the project."""
+    from memstore.coherence.files import relative
+
+    here = str(Path.cwd() / path) if path else path
+    return here if store.root is None else relative(store.root, os.path.normpath(here) if path else path)
+
+
+def checked(store: MemoryStore, paths: Sequence[str] = (), since: str | None = None) -> Answer:
     """A look at the files, as an answer."""
     report = store.check_anchors(paths=paths or None, since=since)
     warn_untied(store)

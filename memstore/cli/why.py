@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import click
@@ -11,7 +11,7 @@ from memstore.cli import look
 from memstore.cli.formats import Answer, output, record
 from memstore.cli.target import Target, moment
 from memstore.model import Event, Fact, Provenance, Status
-from memstore.reports import Explanation, History
+from memstore.reports import Anchor, Explanation, History
 
 _TOLD_OTHERWISE = {"confidence", "contributions", "evidence"}  # the evidence is in --json
 AROUND = 300  # characters of the turn shown on each side of the quote
@@ -23,8 +23,10 @@ AROUND = 300  # characters of the turn shown on each side of the quote
 @click.pass_obj
 def why(target: Target, fact: str) -> Answer:
     """Why a fact (id or key) is believed: its quote in its turn, its chain, its confidence and what moved it."""
-    explanation = target.open().explain(target.fact(fact))
-    return Answer([record(explanation)], lambda: explained(explanation), one=True)
+    found = target.fact(fact)
+    explanation, ties = target.open().explain(found), target.open().anchors(found)
+    row = {**record(explanation), "anchors": [record(tie) for tie in ties]}
+    return Answer([row], lambda: explained(explanation, ties), one=True)
 
 
 @click.command(short_help="What was believed, when and why.")
@@ -39,8 +41,8 @@ def history(target: Target, fact: str, as_of: datetime | None) -> Answer:
     return Answer(rows, lambda: told(found), table=("id", "modality", "status", "said_at", "text"))
 
 
-def explained(explanation: Explanation) -> str:
-    """The whole story of one fact, for a person."""
+def explained(explanation: Explanation, ties: Sequence[Anchor] = ()) -> str:
+    """The whole story of one fact, for a person; `ties` are the files it holds by."""
     fact = explanation.fact
     parts = [
         look.statement(fact.modality, fact.text, status=explanation.status, origin=fact.origin),
@@ -53,6 +55,8 @@ def explained(explanation: Explanation) -> str:
         if pointer.event_id in turns:
             parts.append(_turn(turns[pointer.event_id], pointer))
     parts += ["", _title("Standing"), *_standing(explanation)]
+    if ties:
+        parts += ["", _title("Tied to"), *map(_tie, ties)]
     if len(explanation.history.facts) > 1 or explanation.history.transitions or explanation.history.conflicts:
         parts += ["", _title("Chain"), told(explanation.history, here=fact.id)]
     if explanation.premises:
@@ -99,6 +103,11 @@ def _standing(explanation: Explanation) -> list[str]:
         "read by": ", ".join(sorted({p.extractor for p in fact.provenance})),
     }
     return [f"  {name:<21} {look.visible(str(value))}" for name, value in rows.items() if value not in (None, "")]
+
+
+def _tie(tie: Anchor) -> str:
+    at = f"#{tie.symbol}" if tie.symbol else f":{tie.lines[0]}-{tie.lines[1]}" if tie.lines else ""
+    return f"  {look.visible(f'{tie.path}{at}')}{', which is not as it was' if tie.doubtful else ''}"
 
 
 def _read_as(fact: Fact) -> str:

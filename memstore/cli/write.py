@@ -53,6 +53,15 @@ def lifetime(value: str) -> timedelta | str:
 @click.option("--ttl", type=lifetime, help="How long it may be believed; else by its class.")
 @click.option("--at", type=moment, help="When it was said; now unless given.")
 @click.option("--valid-from", type=moment, help="When it became true; when it was said unless given.")
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    metavar="TARGET",
+    help="Tie it to src/a.py, src/a.py:10-20 or src/a.py#name, paths from the project's root (repeat for more);"
+    " else to what it names.",
+)
+@click.option("--depends-on", multiple=True, metavar="ID", help="It was concluded from this fact (repeat for more).")
 @output
 @click.pass_obj
 def add(
@@ -65,9 +74,12 @@ def add(
     ttl: timedelta | str | None,
     at: datetime | None,
     valid_from: datetime | None,
+    anchors: tuple[str, ...],
+    depends_on: tuple[str, ...],
 ) -> Answer:
     """Remember TEXT as one fact (- reads it from standard input)."""
     options: dict[str, Any] = {"kind": kind, "origin": origin, "key": key, "at": at, "valid_from": valid_from}
+    options |= {"anchors": anchors or None, "depends_on": depends_on}
     if ttl is not None:
         options["ttl"] = None if ttl == "never" else ttl
     store = target.open(create=True)

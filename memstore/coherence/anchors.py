@@ -32,6 +32,10 @@ class AnchorTarget:
     symbol: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, str) or not isinstance(self.symbol, str | None):
+            raise AnchorRefused(f"{self.path!r}: the path and the symbol of an anchor are text")
+        if self.symbol and not files.is_text(self.symbol):
+            raise AnchorRefused(f"{self.symbol!r} in {self.path} is not valid Unicode: no symbol is called so")
         if self.lines is not None and (self.symbol or not 1 <= self.lines[0] <= self.lines[1]):
             raise AnchorRefused(f"{self.path}: give lines as (first, last), from 1 on, and no symbol beside them")
 

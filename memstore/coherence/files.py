@@ -38,8 +38,8 @@ def relative(root: Path, path: str | os.PathLike[str]) -> str:
     Only names are compared here; `read` is what holds the wall.
     """
     text = os.fspath(path)
-    if not text or "\0" in text:
-        raise AnchorRefused(f"{text!r} is not a path: give one under the root")
+    if not text or "\0" in text or not is_text(text):
+        raise AnchorRefused(f"{text!r} is not a path: give one under the root, in Unicode")
     try:
         given = Path(text)
         if given.is_absolute():
@@ -59,6 +59,15 @@ def relative(root: Path, path: str | os.PathLike[str]) -> str:
     if not parts:
         raise AnchorRefused(f"{text!r} is the root itself: anchors are tied to files")
     return "/".join(parts)
+
+
+def is_text(path: str) -> bool:
+    """Whether a name can be kept: on disk it may be any bytes, in a store it is Unicode."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read(root: Path, path: str, *, limit: int = MAX_BYTES) -> bytes:
@@ -99,7 +108,7 @@ def is_binary(content: bytes) -> bool:
 
 
 def walk(root: Path, *, limit: int, deadline: float) -> Iterator[str]:
-    """Paths of regular files under `root`, nearest first, links never followed.
+    """Paths of regular files under `root`, nearest first, links never followed; without names that are no text.
 
     Stops after `limit` files, or when `time.monotonic()` passes `deadline`.
     """
@@ -113,6 +122,8 @@ def walk(root: Path, *, limit: int, deadline: float) -> Iterator[str]:
         except OSError:
             continue
         for entry in found:
+            if not is_text(entry.name):
+                continue
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in SKIPPED:

@@ -20,6 +20,8 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
+from memstore.coherence.files import is_text
+
 SECONDS = 2.0
 MAX_COMMITS = 5000
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -101,7 +103,7 @@ def renamed(
     for old, new in steps:
         if old == now:
             now = new
-    return now[len(prefix) :] if now != name and now.startswith(prefix) else None
+    return now[len(prefix) :] if now != name and now.startswith(prefix) and is_text(now) else None
 
 
 def changed_since(root: Path, commit: str) -> frozenset[str] | None:
@@ -156,6 +158,6 @@ def _ask(root: Path, *arguments: str, seconds: float = SECONDS) -> str | None:
             timeout=seconds,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):  # no program, no such argument (a NUL), no time
         return None
     return answer.stdout.decode("utf-8", "surrogateescape") if answer.returncode == 0 else None

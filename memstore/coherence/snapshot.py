@@ -252,16 +252,30 @@ def _elsewhere(
         for path in files.walk(root, limit=MAX_SEARCHED, deadline=deadline)
         if PurePosixPath(path).suffix == suffix and path != target.path
     ]
+    alike: list[str] = []
     for path in sorted(candidates, key=lambda path: PurePosixPath(path).name != same_name):
         if time.monotonic() > deadline:
-            break
+            return gone
         if target.symbol is None and PurePosixPath(path).name != same_name:
-            break  # a file or some lines under another name are git's to follow
+            # Under another name, a file with these very bytes is the file; what was edited too is git's to follow.
+            alike += [path] if _is_copy(root, path, snapshot.sha256, hasty) else []
+            continue
         there = replace(target, path=path)
         look = _look_at(root, there, snapshot.form, hasty)
         if look is not None and look.form == snapshot.form:
             return Verdict(State.MOVED, f"{target} moved to {path}", replace(there, lines=look.lines))
+    if len(alike) == 1:
+        return Verdict(State.MOVED, f"{target.path} became {alike[0]}", replace(target, path=alike[0]))
     return gone
+
+
+def _is_copy(root: Path, path: str, sha256: str, hasty: bool) -> bool:
+    """Whether a file holds just these bytes, and any at all."""
+    try:
+        content = files.read(root, path, limit=HASTY_BYTES if hasty else files.MAX_BYTES)
+    except (NotFound, AnchorRefused):
+        return False
+    return bool(content) and hashlib.sha256(content).hexdigest() == sha256
 
 
 def _look_at(root: Path, target: AnchorTarget, form: str, hasty: bool) -> _Look | None:

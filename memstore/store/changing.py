@@ -109,7 +109,7 @@ class Changing(Held):
             naming.same_scope(record.scope, name)
             event = None if source is None else naming.event_pk(tx.db, source, name)
             pk = chains.revert(
-                tx, target, reason=naming.words(reason), event=event, by=writing.on_whose_word(tx, event, origin)
+                tx, target, reason=naming.reason(reason), event=event, by=writing.on_whose_word(tx, event, origin)
             )
             return transitions.read(tx.db, [pk])[0]
 
@@ -129,7 +129,7 @@ class Changing(Held):
             home = facts.rows(tx.db, sides[0])[sides[0][0]].scope if sides[0] else name
             event = None if source is None else naming.event_pk(tx.db, source, home)
             extra = {} if by is None else {"by": writing.on_whose_word(tx, event, None if by == _OF_SOURCE else by)}
-            pk = rule(tx, *sides, reason=naming.words(reason), event=event, **extra)
+            pk = rule(tx, *sides, reason=naming.reason(reason), event=event, **extra)
             if holds and (tied := anchors.of_facts(tx.db, sides[0])):
                 from memstore.coherence import ties
 

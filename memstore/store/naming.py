@@ -59,6 +59,19 @@ def words(value: str) -> str:
     return value
 
 
+def seconds(value: float | None) -> None:
+    """Raise UsageError unless it is a number of seconds to stop after, or None for none."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
+        raise UsageError(f"seconds must be a number from 0 on, not {value!r:.80}")
+
+
+def reason(value: str) -> str:
+    """Why something is changed: some words."""
+    if isinstance(value, str) and not value.strip():
+        raise UsageError("the reason is empty: say why, it is kept with what it changes")
+    return words(value)
+
+
 def micros(moment: datetime | None, what: str) -> int | None:
     return None if moment is None else to_micros(moment, what)
 

@@ -16,7 +16,7 @@ from memstore.ledger.standing import Standing, State, derive, status
 from memstore.ledger.times import to_micros
 from memstore.model import Change, Concern, Conflict, Modality, Origin, Remedy, Status
 from memstore.policy import ABANDONED, LAPSING, harm, refusal
-from memstore.store import asking
+from memstore.store import asking, naming
 from memstore.store.tending import Tending
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Reviewing(Tending):
         from memstore.reports import Consolidation
 
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
+        naming.seconds(seconds)
         deadline = None if seconds is None else time.monotonic() + seconds
         looked = self.check_anchors(paths=() if dry_run else None, seconds=seconds, scope=scope)
         with self.ledger.reading() as db:

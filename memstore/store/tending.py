@@ -87,6 +87,11 @@ class Tending(Held):
         """
         from memstore.coherence import git, ties
 
+        naming.seconds(seconds)
+        if isinstance(paths, str | Path):
+            raise UsageError(f"paths is a list of paths, not one: write [{str(paths)!r}]")
+        if not isinstance(since, str | None):
+            raise UsageError(f"since is the name of a commit, not {type(since).__name__}")
         with self.ledger.reading() as db:
             scopes = list(events.find_scopes(db, self._named(scope)))
             if paths is None and since is None:
@@ -136,10 +141,13 @@ class Tending(Held):
         from memstore.coherence.anchors import AnchorTarget, find_anchors
         from memstore.coherence.snapshot import observe
 
-        root = self._root() if self.root is not None or targets else Path()
         if targets is not None:
-            given = [AnchorTarget.parse(one) if isinstance(one, str) else one for one in targets]
+            if isinstance(targets, str | AnchorTarget) or not isinstance(targets, Iterable):
+                raise UsageError(f"anchors is a list of targets, not {targets!r:.80}: put it in brackets")
+            given = [_target(one) for one in targets]
+            root = self._root() if self.root is not None or given else Path()
             return root, [observe(root, one, mask=mask) for one in given]
+        root = self._root()
         seen = []
         for one in find_anchors(text, root, inventory=self._names()):
             try:
@@ -227,6 +235,17 @@ class Tending(Held):
         return self.root
 
 
+def _target(given: AnchorTarget | str) -> AnchorTarget:
+    """A target as a caller names it."""
+    from memstore.coherence.anchors import AnchorTarget
+
+    if isinstance(given, str):
+        return AnchorTarget.parse(given)
+    if not isinstance(given, AnchorTarget):
+        raise UsageError(f"an anchor is an AnchorTarget, or text such as src/a.py#name, not {type(given).__name__}")
+    return given
+
+
 def _under(root: Path, paths: Iterable[str]) -> Iterator[str]:
     """Those of the paths that lie under a root, relative to it."""
     from memstore.coherence.files import relative
@@ -236,6 +255,8 @@ def _under(root: Path, paths: Iterable[str]) -> Iterator[str]:
             yield relative(root, path)
         except AnchorRefused:
             continue
+        except TypeError:
+            raise UsageError(f"a path is text, not {type(path).__name__}") from None
 
 
 def _marked(told: Recollection, found: Sequence[Finding], unseen: Sequence[Tie]) -> Recollection:
