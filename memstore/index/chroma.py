@@ -38,6 +38,7 @@ from memstore.reports import Problem
 if TYPE_CHECKING:
     import numpy as np
 
+    from memstore.index.closeness import Near
     from memstore.index.embedding import Encoder
     from memstore.index.vector import Matrix
 
@@ -258,21 +259,19 @@ class Chroma:
         )
         return list(dict.fromkeys(turn for _, turn in near))[:count]
 
-    def near(self, query: np.ndarray, turns: Sequence[int]) -> dict[int, tuple[float, float, dict[int, float]]]:
-        """For each turn: the cosine of its own vector, of its closest statement, and of every statement."""
+    def near(self, query: np.ndarray, turns: Sequence[int]) -> Near:
+        """How close the vectors of turns are, which are sorted."""
+        import numpy as np
+
+        from memstore.index.closeness import Near
+
         held: dict[int, bytes] = {}
-        for first, last in _runs(sorted(turns)):
+        for first, last in _runs(turns):
             held |= self._db.execute(
                 "SELECT place, vector FROM vectors WHERE place BETWEEN ? AND ? AND length(vector) = ?",
                 (first << STATEMENT_BITS, (last + 1 << STATEMENT_BITS) - 1, DIMENSIONS),
             ).fetchall()
-        of: dict[int, dict[int, float]] = {turn: {} for turn in turns}
-        for at, cosine in _cosines(query, held).items():
-            of[at >> STATEMENT_BITS][at] = cosine
-        return {
-            turn: (found.get(turn << STATEMENT_BITS, 0.0), max(found.values(), default=0.0), found)
-            for turn, found in of.items()
-        }
+        return Near(np.array(list(held), dtype=np.int64), np.array(list(_cosines(query, held).values())))
 
     def _proposed(self, query: np.ndarray, count: int, scopes: Sequence[int]) -> list[tuple[int, float]] | None:
         """What Chroma finds; None if it fails, or another thread is filling it just now."""
@@ -389,12 +388,10 @@ def _floats(blobs: Sequence[bytes]) -> np.ndarray:
 
 
 def _cosines(query: np.ndarray, vectors: dict[int, bytes]) -> dict[int, float]:
-    """As `Matrix` measures them: in double precision, rounded, so that both give the same score."""
+    """As `Matrix` measures them, so that both give the same score."""
     import numpy as np
 
-    if not vectors:
-        return {}
-    held = _floats(list(vectors.values()))
-    lengths = np.maximum(np.sqrt(np.einsum("ij,ij->i", held, held)), 1e-6)
-    near = np.round(held.astype(np.float64) @ query.astype(np.float64) / lengths, 6)
-    return dict(zip(vectors, near.tolist(), strict=True))
+    from memstore.index.closeness import cosines, lengths
+
+    held = np.frombuffer(b"".join(vectors.values()), dtype=np.int8).reshape(len(vectors), DIMENSIONS)
+    return dict(zip(vectors, cosines(query, held, lengths(held)).tolist(), strict=True))

@@ -21,6 +21,7 @@ from memstore.ledger.connection import Ledger, Transaction
 if TYPE_CHECKING:
     import numpy as np
 
+    from memstore.index.closeness import Near
     from memstore.reports import Problem
 
 # How much of a turn its vector stands for, in characters.
@@ -194,6 +195,8 @@ class Matrix:
     def _load(self, db: sqlite3.Connection, since: int | None) -> None:
         import numpy as np
 
+        from memstore.index import closeness
+
         where, given = ("", ()) if since is None else (" WHERE added > ?", (since,))
         rows = db.execute(f"SELECT place, vector FROM vectors{where} ORDER BY place", given).fetchall()
         rows = [row for row in rows if len(row[1]) == DIMENSIONS]
@@ -206,60 +209,43 @@ class Matrix:
             order = np.argsort(at, kind="stable")
             at, vectors = at[order], vectors[order]
         self._places, self._vectors = at, vectors
-        self._signs = np.packbits(vectors > 0, axis=1).view(np.uint64)
-        self._lengths = np.empty(len(at), dtype=np.float32)
-        for begin in range(0, len(at), 65536):
-            part = vectors[begin : begin + 65536].astype(np.float32)
-            self._lengths[begin : begin + 65536] = np.maximum(np.sqrt(np.einsum("ij,ij->i", part, part)), 1e-6)
+        # Word by word, as they are compared.
+        self._signs = np.ascontiguousarray(np.packbits(vectors > 0, axis=1).view(np.uint64).T)
+        self._lengths = closeness.lengths(vectors)
 
     def nearest(self, query: np.ndarray, count: int, sessions: frozenset[int] | None) -> list[int]:
         """The `count` turns with the closest vectors, closest first; only of the sessions given, if any are."""
         import numpy as np
 
+        from memstore.index.closeness import cosines
+
         rows = np.arange(len(self._places))
         if sessions is not None:
             rows = rows[np.isin(self._places >> (STATEMENT_BITS + TURN_BITS), np.array(sorted(sessions)))]
         if len(rows) > 2 * _SHORTLIST:
-            signs = np.packbits(query > 0).view(np.uint64)
-            held = self._signs if sessions is None else self._signs[rows]
+            held = self._signs if sessions is None else self._signs[:, rows]
             apart = np.zeros(len(rows), dtype=np.uint16)
-            for word in range(held.shape[1]):
-                apart += np.bitwise_count(held[:, word] ^ signs[word])
+            for ours, theirs in zip(held, np.packbits(query > 0).view(np.uint64), strict=True):
+                apart += np.bitwise_count(ours ^ theirs)
             # Everything as close as the last of the shortlist comes along, so that ties are not left to chance.
-            edge = np.partition(apart, _SHORTLIST)[_SHORTLIST]
+            edge = np.searchsorted(np.bincount(apart).cumsum(), _SHORTLIST, side="right")
             rows = rows[apart <= edge]
-        near = self._cosines(query, rows)
+        near = cosines(query, self._vectors, self._lengths, rows)
         turns = self._places[rows] >> STATEMENT_BITS
         order = np.lexsort((turns, -near))
         return list(dict.fromkeys(turns[order][: 8 * count].tolist()))[:count]
 
-    def near(self, query: np.ndarray, turns: Sequence[int]) -> dict[int, tuple[float, float, dict[int, float]]]:
-        """For each turn: the cosine of its own vector, of its closest statement, and of every statement."""
+    def near(self, query: np.ndarray, turns: Sequence[int]) -> Near:
+        """How close the vectors of turns are, which are sorted."""
         import numpy as np
+
+        from memstore.index.closeness import Near, cosines
 
         first = np.array(turns, dtype=np.int64) << STATEMENT_BITS
-        low = np.searchsorted(self._places, first)
-        high = np.searchsorted(self._places, first | (1 << STATEMENT_BITS) - 1, side="right")
-        spans = [np.arange(a, b) for a, b in zip(low, high, strict=True)]
-        rows = np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
-        near = self._cosines(query, rows).tolist()
-        at = self._places[rows].tolist()
-        found: dict[int, tuple[float, float, dict[int, float]]] = {}
-        begin = 0
-        for turn, span in zip(turns, spans, strict=True):
-            of = dict(zip(at[begin : begin + len(span)], near[begin : begin + len(span)], strict=True))
-            begin += len(span)
-            own = of.get(turn << STATEMENT_BITS, 0.0)
-            found[turn] = (own, max(of.values(), default=0.0), of)
-        return found
-
-    def _cosines(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        import numpy as np
-
-        # Summed in double precision and rounded, so that the order of the rows does not show in the last digit.
-        products = self._vectors[rows].astype(np.float64) @ query.astype(np.float64)
-        cosines: np.ndarray = np.round(products / self._lengths[rows], 6)
-        return cosines
+        low, high = np.searchsorted(self._places, first), np.searchsorted(self._places, first + (1 << STATEMENT_BITS))
+        counts = high - low
+        rows = np.arange(counts.sum()) + np.repeat(high - counts.cumsum(), counts)
+        return Near(self._places[rows], cosines(query, self._vectors, self._lengths, rows))
 
 
 def problems(db: sqlite3.Connection) -> list[Problem]:

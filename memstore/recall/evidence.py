@@ -89,7 +89,7 @@ class Field:
         seeds: Sequence[int],
         size: tuple[int, int, int],
         weights: Weights,
-        near: Callable[[Sequence[int]], tuple[Sequence[float], Sequence[float]]] | None = None,
+        near: Callable[[Sequence[int]], tuple[Any, Any]] | None = None,
     ) -> None:
         total, words, sessions = size
         self._engine, self._query, self._turns, self._weights, self._near = engine, query, turns, weights, near
@@ -241,7 +241,7 @@ class Field:
             found["when"] = engine.column([float(_held(query, at)) for at in self._of.at.tolist()])
         return found
 
-    def _closeness(self, near: Callable[[Sequence[int]], tuple[Sequence[float], Sequence[float]]]) -> dict[str, Any]:
+    def _closeness(self, near: Callable[[Sequence[int]], tuple[Any, Any]]) -> dict[str, Any]:
         engine, take, here, size = self._engine, self._engine.take, self._here, self._size
         number = self._laid(self._turns.numbers, 0)
         slots = engine.near(here, number, REACH)

@@ -62,20 +62,18 @@ class Meaning:
     def __init__(self, vector: np.ndarray, matrix: Matrix | Chroma) -> None:
         self._vector = vector
         self._matrix = matrix
-        self.of: dict[int, tuple[float, float, dict[int, float]]] = {}
 
     def seeds(self, sessions: frozenset[int] | None) -> list[int]:
         return self._matrix.nearest(self._vector, _SEEDS, sessions)
 
-    def near(self, turns: Sequence[int]) -> tuple[Sequence[float], Sequence[float]]:
+    def near(self, turns: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """The cosines of turns, and those of the closest statement of each."""
-        self.of = self._matrix.near(self._vector, turns)
-        return [self.of[turn][0] for turn in turns], [self.of[turn][1] for turn in turns]
+        self._near = self._matrix.near(self._vector, turns)
+        return self._near.of_turns(turns)
 
     def statement(self, place: int) -> float:
         """How much closeness a statement has, on the scale of the rarity of the words it shares."""
-        of = self.of[place >> STATEMENT_BITS]
-        return _CLOSENESS * of[2].get(place, of[0])
+        return _CLOSENESS * self._near.of_statement(place)
 
 
 def find(
