@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 
 from memstore.model import Concern, Kind, Modality, Origin
 
@@ -98,23 +99,53 @@ def _a(modality: Modality) -> str:
     return f"{'an' if modality[0] in 'aeiou' else 'a'} {modality}"
 
 
-# --- lifetimes -------------------------------------------------------------------------------------------------
+# --- news: how things stand, which is stale by tomorrow --------------------------------------------------------
 
-# A statement about a moment ("the build passes", "staging is down") is news; it goes stale by tomorrow.
-# Compiled when the first observation is written: reading needs it not.
+# What passes and fails from one hour to the next, and how it stands meanwhile.
+_TURNED = r"pass(?:es|ed)|fail(?:s|ed)|crash(?:es|ed)|succeed(?:s|ed)"
+_STANDS = r"green|red|broken|down|up|running|offline|online|stuck|timing out|unreachable|healthy|degraded"
+_NOW = r"just|now|all|still|already|again|currently|fully|back|mostly|partly"
+_IS = r"is|are|was|were|has been|have been"
 _MOMENTARY = (
     r"\b(?:build|tests?|test suite|ci|pipeline|deploy(?:ment)?|server|service|staging|production|branch|job|"
     r"queue|site|cluster|database|api|endpoint|linter|type ?check(?:er)?)\b[^.?!]{0,60}?"
-    r"\b(?:pass(?:es|ing|ed)?|fail(?:s|ing|ed)?|green|red|broken|down|up|back up|running|offline|online|"
-    r"stuck|crash(?:es|ing|ed)?|timing out|unreachable|healthy|degraded|succeed(?:s|ed)?)\b"
+    rf"\b(?:{_TURNED}|(?:pass|fail|crash)(?:ing)?|succeed|{_STANDS}|back up)\b"
     r"|\b(?:right now|currently|at the moment|this (?:morning|afternoon|evening))\b"
 )
+# One thing, nobody's wish and no condition among its words, and what became of it, to the end of the sentence.
+_ONLY_NEWS = (
+    r"^\W*(?!(?:i|we|you|he|she|they|one|let's|please)\b)"
+    r"(?:(?!(?:i|we|you|they|he|she|may|might|must|should|shall|can|could|would|will|need|needs|if|unless|until|not|"
+    r"never|keep|leave|take|get|make|let|want|wants)\b)[\w./#:'-]+\s+){1,6}?"
+    rf"(?:(?:(?:{_IS}|{_NOW})\s+)*(?:{_TURNED}|finish(?:es|ed)|completed|expire[sd]|landed)"
+    r"|(?:tests?|checks?|jobs?|builds?|suites?|pipelines?)\s+(?:all\s+)?(?:now\s+)?(?:pass|fail)"
+    rf"|(?:{_IS})\s+(?:(?:{_NOW}|being)\s+)*(?:(?:pass|fail|crash)ing|{_STANDS}|unhealthy|done|finished|merged|"
+    r"deployed|ready|full|flaky|completed?))"
+    r"(?:\s+(?:again|now|already|right now|today|yesterday|tonight|at last|this (?:morning|afternoon|evening|week)|"
+    r"(?:on|in|at|for|with|since|after)\s+[^,.;]{1,40}))*\s*[.!]*\s*$"
+)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when first asked for: reading needs none of these."""
+    return re.compile(pattern, re.IGNORECASE)
 
 
 def momentary(text: str) -> bool:
     """Whether an observation describes the state of things at one moment rather than how things are."""
-    return re.search(_MOMENTARY, text, re.I) is not None
+    return _compiled(_MOMENTARY).search(text) is not None
 
+
+def only_news(text: str) -> bool:
+    """Whether all that a sentence says is how one thing stands or what became of it ("the build is green again").
+
+    Somebody may have settled that it be so; the sentence reports it, and is never read as a decision.
+    """
+    return _compiled(_ONLY_NEWS).match(text.replace("’", "'")) is not None
+
+
+# --- lifetimes -------------------------------------------------------------------------------------------------
 
 _WEEK = timedelta(weeks=1)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memstore.capture.tagger import cues, tag_lines
 from memstore.capture.tagger.cue_tagger import MODALITIES, choose, load_cue_tagger
-from memstore.capture.tagger.cues import clauses, clip, find_cues, left_open
+from memstore.capture.tagger.cues import clauses, clip, find_cues, left_open, settled
 from memstore.model import Modality
 
 TAGGER = load_cue_tagger()
@@ -76,6 +76,24 @@ class TestClauses:
         assert left("It is fast, but we haven't decided on it.")
         assert not left("We haven't decided on it, so we keep the old one.")
         assert not left("We decided on it.")
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("I'm torn between the two, but I've already decided against the larger.", True),
+            ("However, it was agreed that both stay.", True),
+            ("We made a deliberate decision to keep it, whatever it costs.", True),
+            ("We have settled on plain tables.", True),
+            ("I've decided to buy it, but I'm not sure where.", False),
+            ("We decided to buy it, right?", False),
+            ("If we decided to do this, it would break.", False),
+            ("I like the style we decided on.", False),
+            ("Ann said we decided on it.", False),
+            ("We have not decided to buy it.", False),
+        ],
+    )
+    def test_a_decision_is_told_by_a_last_clause_that_opens_with_it(self, text: str, told: bool) -> None:
+        assert settled(text, find_cues(text)) is told
 
 
 class TestLookingForPlainStringsFirst:

@@ -102,6 +102,13 @@ class TestStance:
         assert sum(tag.probabilities.values()) == pytest.approx(1)
         assert modality(settled) is Modality.DECISION
 
+    def test_a_decision_that_is_told_last_is_one_whatever_was_weighed_before(self) -> None:
+        text = "Maybe it would have been nicer to use Kafka, but it was decided to stay with the queue."
+        (tag,) = TAGGER.tag([text])
+        assert tag.modality is Modality.DECISION
+        assert tag.probability >= 0.9
+        assert sum(tag.probabilities.values()) == pytest.approx(1)
+
     def test_whose_words_they_are_matters(self) -> None:
         assert modality("We will use Kafka.") is not modality("Ann suggested that we use Kafka.")
 

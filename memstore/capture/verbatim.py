@@ -107,7 +107,7 @@ class VerbatimExtractor:
     @property
     def version(self) -> str:
         """The rules of division and the tagger both decide what a claim is, so both are named."""
-        return f"3+{self._tagger.version}"
+        return f"4+{self._tagger.version}"
 
     def extract(self, events: Sequence[Event], before: Sequence[Event] = ()) -> Extraction:
         """Claims of `events` in the order said. Linear in the text; each sentence is tagged once, in batches."""

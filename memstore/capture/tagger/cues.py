@@ -44,8 +44,8 @@ def _read(table: str) -> dict[str, _Pattern]:
 
 PATTERNS = _read(resources.files("memstore.capture.tagger").joinpath("cues.txt").read_text(encoding="utf-8"))
 
-_CLAUSE, _CONDITION, _DEPENDENT, _REPORTED, _NEWS = (
-    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported!", "@news")
+_CLAUSE, _CONDITION, _DEPENDENT, _REPORTED, _SETTLED = (
+    PATTERNS.pop(name) for name in ("@clause", "@condition", "@dependent", "@reported!", "@settled")
 )
 #: Patterns that look at capitals see the text as it is; the others see it lower-cased, which is twice as fast,
 #: and with straight apostrophes.
@@ -180,9 +180,14 @@ def left_open(text: str, cues: Sequence[Cue]) -> bool:
     return "last" in roles or ("main" in roles and len(clauses(text)) == 1)
 
 
-def is_news(text: str) -> bool:
-    """Whether all that the sentence says is how one thing stands or what became of it ("the build is green again").
+def settled(text: str, cues: Sequence[Cue]) -> bool:
+    """Whether the last main clause says in so many words that something was decided ("…, but I've decided against it").
 
-    Somebody may have settled that it be so; the sentence reports it, and is stale by tomorrow.
+    Deciding is over once it is done, so such a clause holds a choice whatever is weighed beside it. The clause has to
+    open with it: "the style we decided on" and "considering we've decided" speak of something else.
     """
-    return _NEWS.match(text.translate(_LOWER)) is not None
+    if not any(cue.name == "decided" for cue in cues):
+        return False
+    main = [clause for clause in clauses(text) if clause.role == "main"]
+    last = text.translate(_LOWER)[main[-1].start : main[-1].end] if main else ""
+    return _SETTLED.match(last) is not None and not last.rstrip().endswith("?")

@@ -2,7 +2,8 @@
 
 A decision is said only above a threshold, chosen so that few hedges pass for decisions (MODEL_CARD.md says how
 few). It is never said of a sentence that ends by saying that nothing is decided, for negation is what small networks
-see worst; nor of bare news, for taken as a decision yesterday's build would be believed for ever.
+see worst; nor of bare news, for taken as a decision yesterday's build would be believed for ever. It is always said of
+one that ends by saying that something was decided: small networks weigh all that stands before it, too.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from importlib import resources
 from pathlib import Path
 
 from memstore.capture.tagger.cue_tagger import MODALITIES, CueTagger, choose, features
-from memstore.capture.tagger.cues import clip, find_cues, is_news, left_open
+from memstore.capture.tagger.cues import clip, find_cues, left_open, settled
 from memstore.capture.tagger.network import Network
 from memstore.capture.tagger.tag import Tag
 from memstore.model import Modality
+from memstore.policy import only_news
 
 MODEL = Path(str(resources.files("memstore.capture.tagger"))) / "model.npz"
 
 _DECISION = MODALITIES.index(Modality.DECISION)
+_SAID_SO = 0.9
+"""How probable one is where the last clause says that one was made: 21 of 22 such training sentences hold one."""
 
 
 class NetworkTagger:
@@ -41,8 +45,10 @@ class NetworkTagger:
         probabilities = self._network.probabilities(judged, names).tolist()
         tags = []
         for text, found, row in zip(judged, cues, probabilities, strict=True):
-            if left_open(text, found) or is_news(text):
-                row = _without_decision(row)
+            if left_open(text, found) or only_news(text):
+                row = _with_decision(row, 0.0)
+            elif settled(text, found):
+                row = _with_decision(row, max(_SAID_SO, row[_DECISION]))
             modality = choose(row, self._threshold)
             tags.append(
                 Tag(
@@ -55,7 +61,8 @@ class NetworkTagger:
         return tags
 
 
-def _without_decision(row: list[float]) -> list[float]:
-    """The probabilities once it is known that nothing is decided: those of the others, given that."""
+def _with_decision(row: list[float], probability: float) -> list[float]:
+    """The probabilities once it is known how probable a decision is: the others keep their proportions."""
     others = sum(row) - row[_DECISION]
-    return [0.0 if i == _DECISION else p / others for i, p in enumerate(row)]
+    left = (1.0 - probability) / others if others else 0.0
+    return [probability if i == _DECISION else p * left for i, p in enumerate(row)]
