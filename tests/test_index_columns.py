@@ -34,7 +34,7 @@ class TestEnginesAgree:
             b = engine.take(a, at - 0)
             found = (b * number / (b + engine.take(a * 2, at)) + engine.holders(b) * number) / number
             order, rounded = engine.best(3 - found, 6)
-            return [*found.tolist(), *order, *rounded]
+            return [*(at // 3).tolist(), *(at >> 1).tolist(), *found.tolist(), *order, *rounded]
 
         both(use)
 

@@ -158,6 +158,9 @@ class Column(list[Any]):
     def __and__(self, other: Any) -> Column:
         return self._each(operator.and_, other)
 
+    def __floordiv__(self, other: Any) -> Column:
+        return self._each(operator.floordiv, other)
+
     def __rshift__(self, other: Any) -> Column:
         return self._each(operator.rshift, other)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from memstore.index.columns import Engine
@@ -48,6 +48,7 @@ _SCALE = (K1 + 1) / 10
 # Below every cosine: what is in a slot with no turn.
 _FAR = -2.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 86_400_000_000
 
 
 class Term(NamedTuple):
@@ -238,7 +239,10 @@ class Field:
         if self._near is not None:
             found |= self._closeness(self._near)
         if query.periods:
-            found["when"] = engine.column([float(_held(query, at)) for at in self._of.at.tolist()])
+            days = self._of.at // _DAY
+            distinct = engine.distinct(days)
+            held = engine.column([float(_held(query, day)) for day in distinct.tolist()])
+            found["when"] = engine.take(held, engine.at(distinct, days))
         return found
 
     def _closeness(self, near: Callable[[Sequence[int]], tuple[Any, Any]]) -> dict[str, Any]:
@@ -287,6 +291,7 @@ def rarity(holders: int, all_: int) -> float:
     return max(1e-6, round(math.log(held), 9)) if all_ > holders else 1e-6
 
 
-def _held(query: Query, at: int) -> bool:
-    moment = datetime.fromtimestamp(at / 1e6, UTC) if at >= 0 else _EPOCH
+def _held(query: Query, day: int) -> bool:
+    """Whether a day (since 1970) is one that the query names: periods are of whole days."""
+    moment = _EPOCH + timedelta(days=max(0, day))
     return any(period.holds(moment) for period in query.periods)

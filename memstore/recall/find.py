@@ -189,11 +189,13 @@ def _best(
     meaning: Meaning | None,
 ) -> dict[int, list[int]]:
     """The facts of each turn that has any, at most so many, what shares the most with the query first."""
-    shared = field.shared(turns)
+    shared, asks = field.shared(turns), query.modality is not None or bool(query.code)
     found: dict[int, list[tuple[float, int, int]]] = {}
     for place, fact, scope, modality, text in _held(db, turns, bool(query.code)):
         if scope in scopes:  # scopes are walls, whatever an index says
-            worth = shared.get(place, 0.0) + _asked_for(query, modality, text)
+            worth = shared.get(place, 0.0)
+            if asks:
+                worth += _asked_for(query, modality, text)
             if meaning is not None:
                 worth += meaning.statement(place)
             found.setdefault(place >> STATEMENT_BITS, []).append((-worth, place, fact))
