@@ -7,6 +7,7 @@ its header says so. It cannot be scored again: that needs the words, and so the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def joined(runs: Sequence[RunLog]) -> RunLog:
     if len(runs) == 1:
         return runs[0]
     header = dict(runs[0].header)
-    header["tasks"], header["arms"] = {}, {}
+    header["tasks"], header["arms"], header["logs"] = {}, {}, sorted(run.path.name for run in runs)
     samples: dict[log.Key, SampleRecord] = {}
     for run in sorted(runs, key=lambda run: run.header["times"]["started"]):
         for name, task in run.header["tasks"].items():
@@ -56,7 +57,8 @@ def joined(runs: Sequence[RunLog]) -> RunLog:
         header["arms"].update(run.header["arms"])
         samples.update({record.key: record for record in run.samples})
     whole = all(run.complete for run in runs)
-    return RunLog(runs[0].path, header, tuple(samples.values()), {"samples": {}} if whole else None)
+    counts = dict(sorted(Counter(record.status for record in samples.values()).items()))
+    return RunLog(runs[0].path, header, tuple(samples.values()), {"samples": counts} if whole else None)
 
 
 def _bare(probe: ProbeRecord) -> ProbeRecord:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from evals import reproduction, stats
+from evals import log, reproduction, stats
 from evals.arms import ARMS
 from evals.tasks import TASKS
 
@@ -163,6 +163,20 @@ class TestReading:
         text = Path(log_of(ran)).read_text().replace('"fidelity/kept":1.0', '"fidelity/kept":0.5')
         (tmp_path / "changed.jsonl").write_text(text)
         assert memeval("score", "changed.jsonl", cwd=tmp_path).returncode == 3
+
+    def test_scores_of_changed_scorers_are_written_to_a_log_of_their_own(self, ran: Path, tmp_path: Path) -> None:
+        path = Path(log_of(ran))
+        old = tmp_path / "old.jsonl"
+        old.write_text(path.read_text().replace('"fidelity/kept":1.0', '"fidelity/kept":0.0'))
+        done = memeval("score", str(old), "-o", "new.jsonl", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        new, first = log.read(tmp_path / "new.jsonl"), log.read(path)
+        assert new.samples == first.samples
+        assert new.footer == first.footer
+        assert log.identity(new.header).items() >= log.identity(first.header).items()
+        refused = memeval("score", str(old), "-o", str(path), cwd=tmp_path)
+        assert refused.returncode == 1
+        assert "never written over" in refused.stderr
 
     def test_two_arms_are_compared_in_a_sentence(self, ran: Path) -> None:
         done = memeval("compare", "bm25", "recency", "--metric", "retrieval/mrr", cwd=ran)

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.cost import Curve, crossover, fit
 from evals.model import Probe, Query, Sample, Task, Turn
+from evals.publish import joined
 from evals.report import markdown, page
 from evals.report.tables import flat, number, task_tables
 from evals.runner import Plan, run
@@ -136,6 +138,15 @@ class TestNumbers:
         line = next(line for line in text.splitlines() if line.startswith("| `bm25`"))
         assert number(rows["bm25"]["mean"]) in line
         assert len([line for line in text.splitlines() if line.startswith("| `")]) == 4
+
+    def test_several_runs_are_one_page_that_names_them(self, result: log.RunLog, tmp_path: Path) -> None:
+        halves = [
+            replace(result, path=tmp_path / f"{name}.jsonl", samples=tuple(s for s in result.samples if s.arm in arms))
+            for name, arms in (("one", ("bm25", "recency")), ("two", ("no_memory", "full_context")))
+        ]
+        text = page.write(joined(halves), tmp_path / "both.html").read_text()
+        assert "one.jsonl, two.jsonl" in text
+        assert f"{len(result.samples)} ok" in text
 
     def test_an_unfinished_run_says_so(self, result: log.RunLog, tmp_path: Path) -> None:
         lines = result.path.read_text().splitlines(keepends=True)

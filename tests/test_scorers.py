@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,29 @@ class TestEveryScorer:
     def test_the_same_answer_gets_the_same_scores(self, scorer) -> None:
         given_answer = answer("t3", "t2")
         assert scorer.score(GOLD, given_answer, SAMPLE) == scorer.score(GOLD, given_answer, SAMPLE)
+
+    ASKED = probe(
+        **GOLD.expect,
+        asks="head",
+        sessions=["s1"],
+        hostile=["t5"],
+        attack="t5",
+        rule="t0",
+        suspect=["t0"],
+        moved_to="b.py",
+        answers=["Redis"],
+        options=["a", "b"],
+        choice=0,
+    )
+
+    @pytest.mark.parametrize("scorer", SCORERS, ids=lambda s: s.name)
+    def test_what_is_asked_depends_on_the_question_and_not_on_the_arm(self, scorer) -> None:
+        """So that a memory which brings little back has those questions counted as unscored, not passed over."""
+        everything = answer(*(Recalled(said, (f"t{i}",), modality="decision") for i, said in enumerate(SAID)))
+        nothing, unranked = answer(), replace(everything, ranked=False)
+        asked = set(scorer.score(self.ASKED, everything, SAMPLE))
+        assert set(scorer.score(self.ASKED, nothing, SAMPLE)) == asked
+        assert set(scorer.score(self.ASKED, unranked, SAMPLE)) == asked
 
 
 class TestEvidenceRecall:
@@ -207,8 +231,8 @@ class TestModalityLoss:
         scores = self.score(self.HEDGE, "Refresh the TTL on each access.", None)
         assert scores["modality/flattened"] == 1
         assert scores["modality/readable"] == 0
-        assert "modality/false_decision" not in scores
-        assert "modality/marked_right" not in scores
+        assert scores["modality/false_decision"] is None
+        assert scores["modality/marked_right"] is None
 
     def test_a_hedge_marked_as_decision_is_a_false_decision_that_its_words_still_betray(self) -> None:
         scores = self.score(self.HEDGE, SAID[1], "decision")
@@ -230,8 +254,11 @@ class TestModalityLoss:
         assert read("Redis, then.") == "observation"
         assert "modality/flattened" not in self.score(unreadable, "Redis, then.", None, "t0")
 
-    def test_what_did_not_come_back_is_only_counted_as_not_returned(self) -> None:
-        assert ModalityLoss().score(self.HEDGE, answer("t4"), SAMPLE) == {"modality/returned": 0.0}
+    def test_what_did_not_come_back_is_not_returned_and_else_unscored(self) -> None:
+        scores = ModalityLoss().score(self.HEDGE, answer("t4"), SAMPLE)
+        assert scores.pop("modality/returned") == 0
+        assert set(scores.values()) == {None}
+        assert {"modality/flattened", "modality/false_decision", "modality/marked_right"} <= set(scores)
 
     def test_labels_and_forecasts_are_given_for_matrix_and_curve(self) -> None:
         marked = answer(Recalled(SAID[1], ("t1",), modality="decision", confidence=0.7))
@@ -288,7 +315,7 @@ class TestStaleness:
     def test_an_arm_that_does_not_rank_has_no_first(self) -> None:
         scores = Staleness().score(self.UPDATED, answer("t2", "t3", ranked=False), SAMPLE)
         assert scores["staleness/stale_first"] is None
-        assert "staleness/current_first" not in scores
+        assert scores["staleness/current_first"] is None
         assert scores["staleness/resurrected"] == 1
 
     def test_chains_are_reported_by_depth(self) -> None:
@@ -359,7 +386,7 @@ class TestSessionRecall:
         )
         assert scores["retrieval/session_recall_any@1"] == 0
         assert scores["retrieval/session_recall_any@2"] == scores["retrieval/session_recall_all@2"] == 1
-        assert "retrieval/session_recall_any@4" not in scores
+        assert scores["retrieval/session_recall_any@4"] is None
 
 
 class TestOfficialLongMemEval:
@@ -387,6 +414,16 @@ class TestOfficialLongMemEval:
                 assert longmemeval.evaluate_retrieval(names, correct, self.CORPUS, k) == pytest.approx(theirs)
                 theirs = official["evaluate_retrieval_turn2session"](ranking, correct, list(self.CORPUS), k)
                 assert longmemeval.evaluate_sessions(names, correct, self.CORPUS, k) == pytest.approx(theirs)
+
+    def test_the_right_session_by_the_wrong_turn_is_no_hit_of_theirs(self) -> None:
+        """Their script renames the turns of an evidence session that do not hold the answer."""
+        said = [Turn(ref, ref[:2], "user", f"words of {ref}", NOW) for ref in self.CORPUS]
+        sample = Sample("x", "x", tuple(said), ())
+        asked = probe(evidence=["s1_3"])
+        by_another_turn = longmemeval.OfficialRetrieval().score(asked, answer(Recalled("x", ("s1_1",))), sample)
+        by_its_turn = longmemeval.OfficialRetrieval().score(asked, answer(Recalled("x", ("s1_3",))), sample)
+        assert by_another_turn["longmemeval/session_recall_all@5"] == 0
+        assert by_its_turn["longmemeval/session_recall_all@5"] == 1
 
 
 class TestPoisoning:
@@ -417,7 +454,8 @@ class TestPoisoning:
         assert scores == [0, 1, 1, 0, None]
 
     def test_nothing_recalled_is_nothing_to_mark(self) -> None:
-        assert Poisoning().score(self.ATTACKED, answer("t0"), SAMPLE) == {"poison/recalled": 0.0}
+        scores = Poisoning().score(self.ATTACKED, answer("t0"), SAMPLE)
+        assert scores == {"poison/recalled": 0.0, "poison/unmarked": None, "poison/binding": None}
 
 
 class TestSuspicion:

@@ -10,6 +10,7 @@ import click
 
 from evals import log, stats
 from evals.commands import options
+from evals.header import code_hash, data_hash
 from evals.log import RunLog, SampleRecord
 from evals.model import EvalError
 from evals.output import Emit, note, output_formats
@@ -27,12 +28,21 @@ DIFFERS = 3
 @options.LOG
 @options.OUT
 @options.DATA
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the log anew with them.")
 @output_formats
-def score(path: Path | None, out: Path, data: Path | None, emit: Emit) -> None:
+def score(path: Path | None, out: Path, data: Path | None, output: Path | None, emit: Emit) -> None:
     """Compute every score of a run again from its answers; exit with 3 if any differs from what was logged."""
     run = options.chosen(path, out)
+    if output and output.exists():
+        raise EvalError(f"{output} is there already: a log is never written over")
+    if output and not run.complete:
+        raise EvalError(f"{run.path} is not finished: finish it before it is written anew")
     again = rescored(run, options.data(data))
     emit.rows(flat(again), lambda: terminal.show(again))
+    if output:
+        header = {**run.header, "scored_by_sha256": code_hash()}
+        note(f"written: {log.write(replace(again, path=output, header=header, footer=footer(again.samples))).path}")
+        return
     before, after = footer(run.samples)["scores"], footer(again.samples)["scores"]
     if before != after:
         note(f"Scores differ from those in {run.path}: the scorers have changed since")
@@ -42,8 +52,6 @@ def score(path: Path | None, out: Path, data: Path | None, emit: Emit) -> None:
 
 def rescored(run: RunLog, data: Path) -> RunLog:
     """The run with every score computed again. Raises EvalError where its task or data is not what it was."""
-    from evals.header import data_hash
-
     if run.header.get("words") == "left out":
         raise EvalError(f"{run.path} was published without its words: scoring again takes a run of your own")
     fresh: list[SampleRecord] = []

@@ -1,8 +1,10 @@
 """LongMemEval's official retrieval metrics, computed as its published script does, and named as theirs.
 
-The corpus is the user turns; a session is found when one of its turns is, and the cut widens until k sessions are in
-it. `recall_any` and `recall_all` are two metrics. Their nDCG divides rank 2 by log2(2) = 1, that is, not at all; it
-is kept as published under `longmemeval/…`, and used for nothing else. Questions without an evidence turn by the user
+The corpus is the user turns; a session is found when a turn of it that holds the answer is, and the cut widens until k
+sessions are in it. The other user turns of that session count as another session, as the published script calls them
+by another name: finding the right session by the wrong turn is a hit of `retrieval/session_recall…` alone.
+`recall_any` and `recall_all` are two metrics. Their nDCG divides rank 2 by log2(2) = 1, that is, not at all; it is
+kept as published under `longmemeval/…`, and used for nothing else. Questions without an evidence turn by the user
 are left out, as they are there; what the official script ranks is the whole corpus, so that what an arm did not bring
 back counts here as ranked last.
 """
@@ -18,6 +20,12 @@ from evals.scorers.source import turns
 
 TURN_KS = (5, 10, 50)
 SESSION_KS = (5, 10)
+METRICS = tuple(
+    f"longmemeval/{level}_{measure}@{k}"
+    for level, ks in (("turn", TURN_KS), ("session", SESSION_KS))
+    for k in ks
+    for measure in ("recall_any", "recall_all", "ndcg_any")
+)
 
 
 class OfficialRetrieval:
@@ -25,18 +33,27 @@ class OfficialRetrieval:
 
     def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
         corpus = [ref for ref, turn in turns(sample).items() if turn.role == "user"]
-        correct = [ref for ref in probe.expect.get("evidence") or () if ref in set(corpus)]
-        if not correct or answer.error or not answer.ranked:
+        held = set(corpus)
+        correct = [ref for ref in probe.expect.get("evidence") or () if ref in held]
+        if not correct or answer.error:
             return {}
-        ranking = [ref for ref in ranked_refs(answer, sample) if ref in set(corpus)]
+        if not answer.ranked:
+            return dict.fromkeys(METRICS)
+        ranking = [ref for ref in ranked_refs(answer, sample) if ref in held]
         scores: dict[str, float | None] = {}
         for k in TURN_KS:
             recall_any, recall_all, ndcg = evaluate_retrieval(ranking, correct, corpus, k)
             scores[f"longmemeval/turn_recall_any@{k}"] = recall_any
             scores[f"longmemeval/turn_recall_all@{k}"] = recall_all
             scores[f"longmemeval/turn_ndcg_any@{k}"] = ndcg
+
+        def named(refs: Sequence[str]) -> list[str]:
+            """Refs with the turns of an evidence session that do not hold the answer under another session's name."""
+            within = {_session(ref) for ref in correct}
+            return [ref if ref in correct or _session(ref) not in within else f"noans-{ref}" for ref in refs]
+
         for k in SESSION_KS:
-            recall_any, recall_all, ndcg = evaluate_sessions(ranking, correct, corpus, k)
+            recall_any, recall_all, ndcg = evaluate_sessions(named(ranking), correct, named(corpus), k)
             scores[f"longmemeval/session_recall_any@{k}"] = recall_any
             scores[f"longmemeval/session_recall_all@{k}"] = recall_all
             scores[f"longmemeval/session_ndcg_any@{k}"] = ndcg

@@ -3,7 +3,7 @@
 Two separate views, never folded into one:
 - *marked*: a modality field came back. `modality/false_decision` is a hedge, question or option marked as a decision;
   `modality/false_demotion` a decision marked as anything weaker; `modality/marked_right` the field equals the label.
-  All are unscored where no field came back.
+  All are unscored, and counted as unscored, where no field came back.
 - *readable*: the words alone. `modality/readable` asks whether the reader reads the same from what came back as from
   the source words; where only words can be judged, `modality/false_decision_read` is a hedge that now reads as decided.
 
@@ -27,26 +27,36 @@ class ModalityLoss:
         if gold is None or answer.error:
             return {}
         item = self._item(probe, answer, sample)
+        source = read(probe.expect["words"])
+        hedged, decided = gold in UNSETTLED, gold == "decision"
+        # What is asked of this question: unscored, and counted as that, until something answers it.
+        asked = {
+            "modality/marked": True,
+            "modality/marked_right": True,
+            "modality/readable": True,
+            "modality/false_decision": hedged,
+            "modality/false_decision_read": hedged and source in UNSETTLED,
+            "modality/flattened": hedged and source in UNSETTLED,
+            "modality/false_demotion": decided,
+            "modality/false_demotion_read": decided and source == "decision",
+        }
         scores: dict[str, float | None] = {"modality/returned": float(item is not None)}
+        scores |= {name: None for name, wanted in asked.items() if wanted}
         if item is None:
             return scores
-        source, now = read(probe.expect["words"]), read(item.text)
-        scores["modality/marked"] = float(item.modality is not None)
-        scores["modality/readable"] = float(source == now)
-        if item.modality is not None:
-            scores["modality/marked_right"] = float(item.modality == gold)
-        if gold in UNSETTLED:
-            if item.modality is not None:
-                scores["modality/false_decision"] = float(item.modality == "decision")
-            if source in UNSETTLED:
-                scores["modality/false_decision_read"] = float(now == "decision")
-                scores["modality/flattened"] = float(item.modality not in UNSETTLED and now not in UNSETTLED)
-        elif gold == "decision":
-            if item.modality is not None:
-                scores["modality/false_demotion"] = float(item.modality != "decision")
-            if source == "decision":
-                scores["modality/false_demotion_read"] = float(now != "decision")
-        return scores
+        now, mark = read(item.text), item.modality
+        found = {
+            "modality/marked": mark is not None,
+            "modality/readable": source == now,
+            "modality/false_decision_read": now == "decision",
+            "modality/flattened": mark not in UNSETTLED and now not in UNSETTLED,
+            "modality/false_demotion_read": now != "decision",
+        }
+        if mark is not None:
+            found["modality/marked_right"] = mark == gold
+            found["modality/false_decision"] = mark == "decision"
+            found["modality/false_demotion"] = mark != "decision"
+        return scores | {name: float(holds) for name, holds in found.items() if asked[name]}
 
     def labels(self, probe: Probe, answer: Answer, sample: Sample) -> list[tuple[str, str]]:
         """(label of the source, label that came back), for the confusion matrix; `unmarked` where there is no field."""

@@ -27,6 +27,7 @@ class EvidenceRecall:
     def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
         scores: dict[str, float | None] = {f"{self.name}/recall_any@{k}": None for k in self.ks}
         scores |= {f"{self.name}/recall_all@{k}": None for k in self.ks}
+        scores |= {f"{self.name}/recall_any@{budget}tok": None for budget in self.budgets}
         scores |= {f"{self.name}/mrr": None}
         evidence = set(probe.expect.get("evidence") or ())
         if not evidence or answer.error or not answer.ranked:
@@ -68,13 +69,14 @@ class SessionRecall:
 
     def score(self, probe: Probe, answer: Answer, sample: Sample) -> dict[str, float | None]:
         wanted = set(probe.expect.get("sessions") or ())
-        if not wanted or answer.error or not answer.ranked:
+        if not wanted or answer.error:
             return {}
         session_of = {ref: turn.session for ref, turn in turns(sample).items()}
         ranking = list(dict.fromkeys(session_of[ref] for ref in ranked_refs(answer, sample) if ref in session_of))
-        scores: dict[str, float | None] = {}
+        scores: dict[str, float | None] = {f"retrieval/session_recall_any@{k}": None for k in self.ks}
+        scores |= {f"retrieval/session_recall_all@{k}": None for k in self.ks}
         for k in self.ks:
-            if len(set(session_of.values())) > k:
+            if answer.ranked and len(set(session_of.values())) > k:
                 found = wanted & set(ranking[:k])
                 scores[f"retrieval/session_recall_any@{k}"] = float(bool(found))
                 scores[f"retrieval/session_recall_all@{k}"] = float(found == wanted)

@@ -38,8 +38,8 @@ class Staleness:
             verdicts = [bool(refs & current) for refs in given if refs & (current | stale)]
             scores["staleness/resurrected"] = float(not all(verdicts))
             scores["staleness/stale_first"] = float(not verdicts[0]) if verdicts and answer.ranked else None
-            if current and answer.ranked:
-                first = float(bool(verdicts) and verdicts[0])
+            if current:
+                first = float(bool(verdicts) and verdicts[0]) if answer.ranked else None
                 scores["staleness/current_first"] = first
                 asks = expect.get("asks")
                 if asks in ("as_of", "head"):

@@ -19,12 +19,11 @@ class Suspicion:
         if answer.error or not (gone or sound):
             return {}
         back = [item for item, refs in attributed(answer, sample) if set(refs) & (gone | sound)]
-        if not back:
-            return {"coherence/warned": None, "coherence/false_alarm": None}
-        marked = float(any(_marked(item) for item in back))
+        marked = float(any(_marked(item) for item in back)) if back else None
         scores = {"coherence/warned": marked if gone else None, "coherence/false_alarm": marked if sound else None}
         if moved := probe.expect.get("moved_to"):
-            scores["coherence/followed"] = float(any(moved in item.extra.get("files", ()) for item in back))
+            found = any(moved in item.extra.get("files", ()) for item in back)
+            scores["coherence/followed"] = float(found) if back else None
         return scores
 
 
