@@ -22,12 +22,15 @@ from memstore.recall.evidence import ALONE, ASKS
 _SHORT = 12
 _ANSWER = 4
 _LONGEST = 240
-_POINTS_BACK = re.compile(
-    r"\W*(?:yes|yep|yeah|no|nope|sure|ok|okay|right|exactly|correct|agreed|definitely|that|this|those|these|it|its|it's|"
-    r"it’s|they|he|she|both|neither|either|same|the (?:first|second|third|last|latter|former|other))\b",
-    re.IGNORECASE,
+# What a statement that points back begins with: "yes", "it's", "the second".
+_BEGINNING = re.compile(r"\W*(\w+)(?: (\w+))?")
+_BACK = frozenset(
+    """yes yep yeah no nope sure ok okay right exactly correct agreed definitely that this those these it its they he
+    she both neither either same""".split()
 )
-_SENTENCE = re.compile(r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)", re.MULTILINE)
+_BACK_AFTER_THE = frozenset("first second third last latter former other".split())
+# Compiled when a sentence is quoted.
+_SENTENCE = r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)"
 
 
 def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> dict[int, Beside]:
@@ -53,11 +56,19 @@ def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> di
 def _needs_its_question(db: sqlite3.Connection, row: Row, place: int, before: Turn | None) -> bool:
     words = len(row.text.split())
     asked = before is not None and bool(before.marks & ASKS)
-    if words > _SHORT or not (_POINTS_BACK.match(row.text) or (asked and words <= _ANSWER)):
+    if words > _SHORT or not (_points_back(row.text) or (asked and words <= _ANSWER)):
         return False
     first = place >> STATEMENT_BITS << STATEMENT_BITS
     earlier = db.execute("SELECT 1 FROM statements WHERE place >= ? AND place < ?", (first, place)).fetchone()
     return earlier is None
+
+
+def _points_back(text: str) -> bool:
+    begins = _BEGINNING.match(text)
+    if begins is None:
+        return False
+    first, second = begins[1].casefold(), (begins[2] or "").casefold()
+    return first in _BACK or (first == "the" and second in _BACK_AFTER_THE)
 
 
 def _of(db: sqlite3.Connection, what: str, here: Turn, there: Turn | None, as_of: int | None) -> Beside | None:
@@ -74,7 +85,7 @@ def _of(db: sqlite3.Connection, what: str, here: Turn, there: Turn | None, as_of
     event, id_, role, text, recorded_at, forgotten_at = said
     if forgotten_at is not None or (as_of is not None and recorded_at > as_of):
         return None
-    sentences = [match for match in _SENTENCE.finditer(text) if match[0].strip()]
+    sentences = [match for match in re.finditer(_SENTENCE, text, re.MULTILINE) if match[0].strip()]
     asking = [match for match in sentences if match[0].rstrip("\"'”’)").endswith("?")]
     if not sentences or (what == "answer" and asking and asking[0] is sentences[0]):
         return None

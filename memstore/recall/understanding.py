@@ -22,28 +22,66 @@ _COMMON = frozenset(
 _WORD = re.compile(r"\w+")
 _CODE = re.compile(r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*")
 
-_OVERVIEW = re.compile(
+
+class _Cue(NamedTuple):
+    """A turn of phrase, and words one of which is in every text that it fits: few patterns need to be compiled."""
+
+    pattern: str
+    hints: tuple[str, ...]
+
+    def fits(self, text: str, folded: str) -> bool:
+        return any(hint in folded for hint in self.hints) and re.search(self.pattern, text, re.I) is not None
+
+
+_OVERVIEW = _Cue(
     r"\b(?:summar\w+|overview|recap|walk me through|in (?:what|which) order|in order|the order in which|timeline of"
     r"|throughout (?:our|my|the)|across (?:our|my|all)|over time|so far)\b",
-    re.IGNORECASE,
+    ("summar", "overview", "recap", "walk me", "order", "timeline", "throughout", "across", "over time", "so far"),
 )
-# These two are compiled when a query says "you".
-_OF_ASSISTANT = (
-    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)"
+_OF_ASSISTANT = _Cue(
+    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)",
+    ("you",),
 )
 _REQUEST = r"\s*(?:can|could|would|will) you\b"
-_EVER = re.compile(r"\bever\b|\b(?:have|has|had) (?:i|we)\b", re.IGNORECASE)
-_PAST = re.compile(
+_EVER = _Cue(r"\bever\b|\b(?:have|has|had) (?:i|we)\b", ("ever", "have ", "has ", "had "))
+_PAST = _Cue(
     r"\b(?:used to|originally|initially|previous(?:ly)?|at first|formerly|earlier|before|back then|old(?:er)?|first"
     r"|history|change[ds]?|changed|evol\w+|as of)\b",
-    re.IGNORECASE,
-)
-_INTENT = (
-    (Modality.OPTION_CONSIDERED, re.compile(r"\b(?:consider(?:ed|ing)?|options?|alternatives?|weighed)\b", re.I)),
-    (Modality.DECISION, re.compile(r"\b(?:decid\w+|decisions?|chose|chosen|settled?|agreed?|pick(?:ed)?)\b", re.I)),
-    (Modality.QUESTION, re.compile(r"\b(?:open questions?|unresolved|undecided|unanswered)\b", re.I)),
-    (Modality.HYPOTHESIS, re.compile(r"\b(?:suspect(?:ed)?|hypothes\w+|guess(?:ed)?|theor(?:y|ies))\b", re.I)),
+    (
+        "used to", "original", "initial", "previous", "first", "former", "earlier", "before", "back then", "old",
+        "history", "change", "evol", "as of",
+    ),
 )  # fmt: skip
+_INTENT = (
+    (
+        Modality.OPTION_CONSIDERED,
+        _Cue(
+            r"\b(?:consider(?:ed|ing)?|options?|alternatives?|weighed)\b",
+            ("consider", "option", "alternative", "weighed"),
+        ),
+    ),
+    (
+        Modality.DECISION,
+        _Cue(
+            r"\b(?:decid\w+|decisions?|chose|chosen|settled?|agreed?|pick(?:ed)?)\b",
+            ("decid", "decision", "chose", "settle", "agree", "pick"),
+        ),
+    ),
+    (
+        Modality.QUESTION,
+        _Cue(
+            r"\b(?:open questions?|unresolved|undecided|unanswered)\b",
+            ("open question", "unresolved", "undecided", "unanswered"),
+        ),
+    ),
+    (
+        Modality.HYPOTHESIS,
+        _Cue(
+            r"\b(?:suspect(?:ed)?|hypothes\w+|guess(?:ed)?|theor(?:y|ies))\b",
+            ("suspect", "hypothes", "guess", "theor"),
+        ),
+    ),
+)
 
 _MONTHS = {
     name: number
@@ -106,6 +144,7 @@ class Query(NamedTuple):
 
 def read(text: str, now: datetime) -> Query:
     """What a query asks for; `now` is what "last week" counts from."""
+    folded = text.casefold()
     every = list(dict.fromkeys(word.casefold() for word in _WORD.findall(text)))
     telling = tuple(word for word in every if word not in _COMMON)
     return Query(
@@ -114,18 +153,12 @@ def read(text: str, now: datetime) -> Query:
         every_word=frozenset(every),
         code=tuple(dict.fromkeys(_CODE.findall(text))),
         periods=tuple(_periods(text, frozenset(every), now)),
-        overview=bool(_OVERVIEW.search(text)),
-        of_assistant="you" in every
-        and bool(re.search(_OF_ASSISTANT, text, re.I))
-        and not re.match(_REQUEST, text, re.I),
-        ever=bool(_EVER.search(text)),
-        past=bool(_PAST.search(text)),
-        modality=next((modality for modality, cue in _INTENT if cue.search(text)), None),
+        overview=_OVERVIEW.fits(text, folded),
+        of_assistant=_OF_ASSISTANT.fits(text, folded) and not re.match(_REQUEST, text, re.I),
+        ever=_EVER.fits(text, folded),
+        past=_PAST.fits(text, folded),
+        modality=next((modality for modality, cue in _INTENT if cue.fits(text, folded)), None),
     )
-
-
-def _of_assistant(text: str) -> bool:
-    return bool(re.search(_OF_ASSISTANT, text, re.I)) and not re.match(_REQUEST, text, re.I)
 
 
 def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
