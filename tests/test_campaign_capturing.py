@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from evals.campaigns.capturing import START, Pair, attacked, captured, judged, settled, share, shown, transcript
+from evals.campaigns.capturing import START, Pair, attacked, captured, judged, settled, share, shown, told, transcript
 from evals.model import Probe, Query, Sample, Turn
 from memstore import MemoryStore
 
@@ -22,6 +22,20 @@ class TestUpdates:
         held = "Links expire after 30 days."
         assert settled(Pair("c", held, "Links now expire after 60 days.")) == "certain"
         assert settled(Pair("c", held, "My sister's lease is a long one.")) == "none"
+
+    def test_recall_is_of_updates_and_precision_of_what_was_taken_for_one(self) -> None:
+        lines = list(
+            told([(True, "certain"), (True, "possible"), (True, "none"), (False, "possible"), (False, "none")])
+        )
+        assert [line.split("[")[0].split()[-1] for line in lines] == [
+            "0.333",
+            "0.000",
+            "1.000",
+            "0.667",
+            "0.500",
+            "0.667",
+        ]
+        assert Pair("100K-3", "a", "b").tier == "100K"
 
 
 class TestPoisoning:

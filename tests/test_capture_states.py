@@ -34,6 +34,8 @@ class TestOneThingIsInOneState:
             ("The vendor contract is approved.", "The vendor contract was rejected by Legal."),
             ("The migration is on track.", "The migration is now delayed."),
             ("Gate B7 is open", "Gate B7 is closed"),
+            ("Ann's request was approved", "Ann's request for leave is now denied"),
+            ("Request 12 was approved", "Request 12 for leave was denied"),
         ],
     )
     def test_the_later_of_two_that_exclude_each_other_replaces_the_earlier(self, old: str, new: str) -> None:
@@ -55,6 +57,9 @@ class TestOneThingIsInOneState:
             ("The payment gateway is up", "The payment gateway is down for maintenance tomorrow"),
             ("The status badge is red when the job fails", "The status badge is green when the job passes"),
             ("The user account is active after sign-up", "The user account is inactive until it is verified"),
+            ("Ann's request was approved", "Ann's request for leave was denied"),
+            ("Ann's request for leave was approved", "Ann's request was denied"),
+            ("The build passed", "The nightly build failed"),
         ],
     )
     def test_another_thing_or_another_time_is_left_alone(self, old: str, new: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +14,40 @@ from memstore import MemoryStore, Status
 from memstore.model import Change, Modality
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+
+
+class TestWordsThatBeginOrEndAnExercise:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "OK, enough brainstorming.",
+            "Let's brainstorm for a minute.",
+            "This is just exploratory.",
+            "Let's do a quick thought experiment.",
+            "OK, that's enough what-if for now. Let's talk about real commitments.",
+        ],
+    )
+    def test_are_counted_and_no_facts(self, text: str, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record(text, role="user", session="s")
+            report = memory.capture()
+            assert memory.facts() == []
+            assert report.skipped["exercise"] >= 1
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Let's brainstorm names for the billing service.",
+            "Enough brainstorming: we use Redis.",
+            "We ran a dry run of the migration.",
+            "Our brainstorming sessions are on Monday.",
+        ],
+    )
+    def test_that_say_more_are_facts(self, text: str, tmp_path) -> None:
+        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
+            memory.record(text, role="user", session="s")
+            memory.capture()
+            assert [fact.text for fact in memory.facts()] == [text]
 
 
 class TestAnExerciseThatEndsInALaterCapture:
@@ -49,9 +83,8 @@ class TestAnExerciseThatEndsInALaterCapture:
 
     @staticmethod
     def decided(memory: MemoryStore) -> list[str]:
-        """What lives as a decision, but for the words that only begin and end an exercise."""
-        decided = (f.text for f in memory.facts(status="live") if f.modality is Modality.DECISION)
-        return sorted(text for text in decided if not re.search("brainstorm|what-if|Let's talk", text))
+        """What lives as a decision."""
+        return sorted(f.text for f in memory.facts(status="live") if f.modality is Modality.DECISION)
 
     def test_what_was_taken_in_is_withdrawn_by_the_words_that_end_it(self, tmp_path) -> None:
         with self.told(tmp_path / "m.db", self.TALK, range(5)) as memory:

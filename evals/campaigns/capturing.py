@@ -58,11 +58,15 @@ def share(name: str, hits: int, n: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two turns of a user's, the earlier first. `chat` is where the later one comes from."""
+    """Two turns of a user's, the earlier first. `chat` is where the later one comes from: "100K-3" is of tier 100K."""
 
     chat: str
     earlier: str
     later: str
+
+    @property
+    def tier(self) -> str:
+        return self.chat.partition("-")[0]
 
 
 @main.command()
@@ -71,20 +75,32 @@ def updates(data: Path) -> None:
     """BEAM's annotated updates beside look-alikes, and what is retired where nothing was updated.
 
     An update is a message and the message that its annotators say replaced what it told. Its look-alike pairs the same
-    later message with the message most like it of another chat, another person's, which it cannot update.
+    later message with the message most like it of another chat, another person's, which it cannot update. The chats of
+    all tiers are pooled; each tier is told apart, too.
     """
     samples = beam.tiers()(data, None)
     pairs = list(annotated(samples))
-    alike = list(look_alikes(samples, pairs))
-    found = {name: Counter(settled(pair) for pair in group) for name, group in (("real", pairs), ("alike", alike))}
-    for bar, counts in (("certain", ("certain",)), ("certain or possible", ("certain", "possible"))):
-        real, false = (sum(found[name][one] for one in counts) for name in ("real", "alike"))
-        click.echo(share(f"recall, {bar}", real, len(pairs)))
-        click.echo(share(f"look-alikes taken for updates, {bar}", false, len(alike)))
-        click.echo(share(f"precision, {bar}", real, real + false))
+    alike = look_alikes(samples, pairs)
+    found = [(real, pair.tier, settled(pair)) for real, group in ((True, pairs), (False, alike)) for pair in group]
+    tiers = list(dict.fromkeys(pair.tier for pair in pairs))
+    for tier in ("", *tiers) if len(tiers) > 1 else ("",):
+        click.echo(f"# {tier or 'all tiers'}")
+        for line in told([(real, did) for real, of, did in found if not tier or of == tier]):
+            click.echo(line)
     rows = [row for path in sorted((data / "modality").glob("*.jsonl")) for row in read_jsonl(path)]
     facts, retired = standing([row["text"] for row in rows])
     click.echo(share("retired among sentences drawn at random", retired, facts))
+
+
+def told(judged: Sequence[tuple[bool, str]]) -> Iterator[str]:
+    """Recall and precision over pairs, (is it an update, what it was taken for), at both bars."""
+    pairs = sum(real for real, _ in judged)
+    for bar, counts in (("certain", ("certain",)), ("certain or possible", ("certain", "possible"))):
+        right = sum(real and did in counts for real, did in judged)
+        false = sum(not real and did in counts for real, did in judged)
+        yield share(f"recall, {bar}", right, pairs)
+        yield share(f"look-alikes taken for updates, {bar}", false, len(judged) - pairs)
+        yield share(f"precision, {bar}", right, right + false)
 
 
 def annotated(samples: Iterable[Sample]) -> Iterator[Pair]:

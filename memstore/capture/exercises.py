@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memstore.capture.extract import Claim
+from memstore.capture.values import content
 from memstore.model import Event, Modality, Origin
 from memstore.policy import weaker
 
@@ -50,6 +51,13 @@ _MEANT = re.compile(
     r"\b(?:for\s+real|in\s+earnest|seriously|no\s+joke|not\s+(?:part\s+of|just)\s+(?:the|this|an?)\s+\w+|(?:we|i)(?:(?:'|’)ve|\s+have)?\s+(?:already\s+|really\s+|actually\s+)?decided|regardless)\b",
     re.IGNORECASE,
 )
+_AROUND = frozenset(
+    content(
+        "ok okay alright right well then now just here bit minute moment while quick quickly together today talk discussion "
+        "session exercise stuff thing things guys everyone back work start begin continue move on moving"
+    )
+)
+"""Words that say no more beside such a beginning or end."""
 LONGEST = 40
 """Events that an exercise may last. What was opened and not closed by then was left without a word."""
 _WITHIN = {Modality.DECISION: Modality.OPTION_CONSIDERED, Modality.OBSERVATION: Modality.HYPOTHESIS}
@@ -65,6 +73,12 @@ class Exercise:
 
     opened: str
     closed: Event
+
+
+def frames(text: str) -> bool:
+    """Whether a sentence does nothing but begin or end an exercise: once that is done, it says nothing to remember."""
+    left = _CLOSES.sub(" ", _OPENS.sub(" ", text))
+    return left != text and _AROUND.issuperset(content(left))
 
 
 def closes(event: Event) -> bool:

@@ -363,7 +363,9 @@ def _by_state(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
         if both is not None and not any(state.over for state in both):
             of = both[0].subject
             score = 2.0 if of.names or len(of.words) > 1 or seen.cue else 1.0
-            if both[0].may_hold_beside(both[1]):
+            it = both[1].subject  # "Alice's request" may be another than "Alice's request for leave"
+            more = of.words != it.words and not (of.names and of.names == it.names) and not seen.cue
+            if more or both[0].may_hold_beside(both[1]):
                 score = min(score, _UNSURE)
             yield Relation.REPLACES, score, (f"another state of {' '.join(sorted(of.words))}",)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from memstore.capture import dates, settle
 from memstore.capture.blocks import Form
+from memstore.capture.exercises import frames
 from memstore.capture.extract import Claim, Extraction
 from memstore.capture.kinds import kind_of
 from memstore.capture.segment import Segment, plain, segments
@@ -258,6 +259,8 @@ def _omitted(segment: Segment, words: str, origin: Origin) -> str | None:
         return "heading"
     if _PLEASANTRY.match(words) and origin is not Origin.USER:
         return "pleasantry"
+    if origin is Origin.USER and frames(words):
+        return "exercise"
     if origin is Origin.TOOL:
         if _GIT.match(words):
             return "git"
