@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +142,22 @@ class TestMemoryIsNotCapturedTwice:
             record("b", [{"type": "tool_result", "tool_use_id": "t", "content": "We use Redis."}], parent="a"),
         )
         assert said(stream) == []
+
+    @pytest.mark.parametrize(
+        ("name", "given"),
+        [
+            ("mcp__memstore__recall", {"query": "store"}),
+            ("mcp__claude-mem__search", {"query": "store"}),
+            ("mcp__memory__read_graph", {}),
+            ("memory", {"command": "view", "path": "/memories/a.md"}),
+            ("Read", {"file_path": "/home/u/.claude/projects/p/memory/MEMORY.md"}),
+        ],
+    )
+    def test_what_is_said_beside_reading_it_is_kept(self, name: str, given: dict[str, str]) -> None:
+        text = {"type": "text", "text": "I suggest Redis; let me look up what we said."}
+        call = {"type": "tool_use", "id": "t", "name": name, "input": given}
+        stream = transcript(record("a", [text, call], "assistant", message_id="m"))
+        assert said(stream) == [("assistant", text["text"])]
 
 
 class TestTrees:
@@ -290,12 +308,20 @@ class TestDocuments:
             list(read_file(tmp_path))
         with pytest.raises(UsageError, match="cannot read"):
             list(read_file(tmp_path / "none.md"))
+        os.mkfifo(tmp_path / "pipe")
+        writer = subprocess.Popen(["sh", "-c", 'echo words > "$0"', tmp_path / "pipe"])
+        with writer, pytest.raises(UsageError, match="is a pipe"):
+            list(read_file(tmp_path / "pipe"))
         assert isinstance(items(io.BytesIO(b"line\n\xff"), "x.md")[0], SourceProblem)
 
     def test_the_form_is_told_by_content_before_name(self) -> None:
         assert detect(transcript(record("a", "x")), "anything.json") == "claude-code"
         assert detect(transcript({"role": "user", "content": "x"}), "-") == "jsonl"
         assert detect(io.BytesIO(b"[\n]"), "-") == "json"
+        line = b'{"role": "user", "content": "x"}\n'
+        assert detect(io.BytesIO(line), "chat.json") == "json"
+        assert detect(io.BytesIO(line * 2), "chat.json") == "jsonl"
+        assert detect(io.BytesIO(b"[\n" + line[:-1] + b",\n" + line + b"]"), "chat.json") == "json"
         assert detect(io.BytesIO(b"Just words."), "-") == "document"
         assert detect(io.BytesIO(b"SQLite format 3\x00..."), "m.db") == "claude-mem"
 
@@ -342,6 +368,21 @@ class TestClaudeMem:
         path.write_bytes(path.read_bytes()[:100] + b"\xff" * 4_000)
         with pytest.raises(StoreError, match="cannot be read as a database"):
             list(read_file(path))
+
+    def test_a_row_that_is_no_text_costs_that_row(self, path: Path) -> None:
+        db = sqlite3.connect(path)
+        db.execute("INSERT INTO user_prompts VALUES (10, 'content-1', cast(x'ff41' AS TEXT), 1767225600000)")
+        db.execute("INSERT INTO user_prompts VALUES (11, 'content-1', x'576520757365206974', 1767225600000)")
+        db.commit()
+        db.close()
+        found = list(read_file(path))
+        assert [t.text for t in found if isinstance(t, SourceTurn) and t.role == "user"] == [
+            "We could refresh the TTL.",
+            "We use it",
+        ]
+        assert [p for p in found if isinstance(p, SourceProblem)] == [
+            SourceProblem(10, "not UTF-8 in a row of user_prompts")
+        ]
 
     def test_its_claims_are_capped_in_confidence(self, path: Path) -> None:
         turn = next(i for i in read_file(path) if isinstance(i, SourceTurn) and i.role == claude_mem.IMPORTED)

@@ -224,6 +224,14 @@ class TestSaying:
         assert set(held) == {line["text"] for line in lines}
         assert held["Maybe we need Kafka?"] != "decision"
 
+    def test_of_several_files_one_that_cannot_be_read_costs_only_itself(self, cli, tmp_path):
+        (tmp_path / "a.md").write_text("We use Redis.")
+        (tmp_path / "b.md").write_text("We keep logs for a week.")
+        (tmp_path / "c.db").write_bytes(b"SQLite format 3\0and no more")
+        done = cli.json("capture", "a.md", "none.md", "c.db", "b.md")
+        assert done["facts"] == 2
+        assert [problem.split(":")[0] for problem in done["problems"]] == ["none.md", "c.db"]
+
     def test_a_refused_change_says_so_exits_1_and_changes_nothing(self, cli):
         old = add(cli, "We use Redis.", "decision")
         cli("supersede", old, "Maybe PostgreSQL?", "--modality", "question", code=1)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,9 +22,12 @@ from memstore.cli.formats import Answer, output
 from memstore.cli.formats import record as as_record
 from memstore.cli.read import MODALITIES, modality_of
 from memstore.cli.target import STDIN_BYTES, Target, moment, read_text, text_argument
-from memstore.errors import UsageError
+from memstore.errors import MemstoreError, UsageError
 from memstore.model import Conflict, Fact, Kind, Modality, Origin, Transition, Verdict
 from memstore.reports import CaptureReport
+
+if TYPE_CHECKING:
+    from memstore.store import MemoryStore
 
 REASON = click.option("--reason", default="said on the command line", show_default=True, help="Why; kept with it.")
 
@@ -117,18 +120,12 @@ def capture(target: Target, files: tuple[str, ...], form: str | None, session: s
     passed: Counter[str] = Counter()
     problems: list[str] = []
     for name in files:
-        for item in _items(name, form, session):
-            if isinstance(item, SourceSkipped):
-                passed[item.reason] += 1
-                continue
-            try:
-                if isinstance(item, SourceProblem):
-                    raise UsageError(item.message)
-                store.record(
-                    item.text, role=item.role, session=item.session, at=item.at, origin=item.origin, ref=item.ref
-                )
-            except UsageError as error:
-                problems.append(f"{name}, line {item.line}: {error}")
+        try:
+            _take(store, _items(name, form, session), name, passed, problems)
+        except MemstoreError as error:  # the others are read all the same
+            if len(files) == 1:
+                raise
+            problems.append(f"{name}: {error}")
     report = store.capture(session=None if files else session)
     report = replace(report, skipped=passed + Counter(report.skipped), problems=(*problems, *report.problems))
 
@@ -142,6 +139,20 @@ def capture(target: Target, files: tuple[str, ...], form: str | None, session: s
     for problem in report.problems:
         click.echo(f"Warning: {look.visible(problem)}", err=True)
     return Answer([as_record(report)], human, one=True)
+
+
+def _take(store: MemoryStore, items: Iterator[Item], name: str, passed: Counter[str], problems: list[str]) -> None:
+    """Record the turns of a source; count what was passed over, and name what could not be taken."""
+    for item in items:
+        if isinstance(item, SourceSkipped):
+            passed[item.reason] += 1
+            continue
+        try:
+            if isinstance(item, SourceProblem):
+                raise UsageError(item.message)
+            store.record(item.text, role=item.role, session=item.session, at=item.at, origin=item.origin, ref=item.ref)
+        except UsageError as error:
+            problems.append(f"{name}, line {item.line}: {error}")
 
 
 def _bill(report: CaptureReport) -> str:

@@ -39,6 +39,7 @@ def detect(stream: BinaryIO, name: str) -> str:
     form = "document"
     if head.lstrip()[:1] in (b"{", b"[") or suffix in (".jsonl", ".ndjson", ".json"):
         form = "json" if suffix != ".jsonl" else "jsonl"
+        objects = 0
         for tried, line in enumerate(lines(stream)):
             if tried == 20:
                 break
@@ -49,7 +50,8 @@ def detect(stream: BinaryIO, name: str) -> str:
             if claude_code.looks_like(record):
                 form = "claude-code"
                 break
-            if suffix != ".json" and isinstance(record, dict) and tried == 0:
+            objects += isinstance(record, dict)
+            if objects > tried and (suffix != ".json" or objects > 1):  # an object a line, however the file is called
                 form = "jsonl"
     stream.seek(0)
     return form
@@ -90,6 +92,10 @@ def read_file(
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     with stream:
+        if not stream.seekable():
+            raise UsageError(
+                f"{path} is a pipe, which cannot be read twice: name a file, or give it as standard input (-)"
+            )
         if (form or detect(stream, path.name)) != "claude-mem":
             yield from read(stream, name=path.name, form=form, session=session, at=changed, start=start)
             return

@@ -39,6 +39,10 @@ _NOT_SPEECH = frozenset(
     "agent-name ai-title last-prompt pr-link mode tag".split()
 )
 _MEMORY_TOOL = re.compile(r"(?:^memory$|^mcp__[\w-]*(?:memstore|memory|claude[-_]mem)[\w-]*__)", re.IGNORECASE)
+_READS_MEMORY = re.compile(
+    r"(?:^|[_-])(?:recall|search|get|view|list|read|context|history|explain|why|show|timeline|query|find|stats|status|verify)(?![a-z])",
+    re.IGNORECASE,
+)
 _MEMORY_FILE = re.compile(
     r"(?:^|[/\\])(?:MEMORY\.md|memories?[/\\][^/\\]+\.md|\.claude[/\\]projects[/\\].*[/\\]memory[/\\].*)$"
 )
@@ -279,7 +283,10 @@ class _Reader:
         memory = bool(_MEMORY_TOOL.search(name) or (name in _FILE_TOOLS and _MEMORY_FILE.search(path)))
         if isinstance(block.get("id"), str):
             self.tools[block["id"]] = (name, memory)
-        self.wrote_memory = self.wrote_memory or (memory and name != "Read")
+        reads = (
+            name == "Read" or inputs.get("command") == "view" or bool(_READS_MEMORY.search(name.rpartition("__")[2]))
+        )
+        self.wrote_memory = self.wrote_memory or (memory and not reads)
         if name in ("ExitPlanMode", "exit_plan_mode") and isinstance(inputs.get("plan"), str):
             return str(inputs["plan"])
         if name == "AskUserQuestion":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 
 from memstore.capture.sources.turns import Item, SourceProblem, SourceTurn, clean, moment
 from memstore.model import Origin
@@ -23,7 +24,11 @@ _OBSERVATION = ("title", "subtitle", "narrative", "text")
 
 
 def read(connection: sqlite3.Connection) -> Iterator[Item]:
-    """Turns of a claude-mem database, given a connection that was opened read-only. `line` is the row's id."""
+    """Turns of a claude-mem database, given a connection that was opened read-only. `line` is the row's id.
+
+    A row that holds no UTF-8 costs that row only.
+    """
+    connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if "observations" not in tables and "user_prompts" not in tables:
         yield SourceProblem(1, "not a claude-mem database: it has neither observations nor user_prompts")
@@ -56,10 +61,14 @@ def _rows(connection: sqlite3.Connection, table: str, session_column: str, sessi
         yield SourceProblem(1, f"table {table} has no id column")
         return
     for values in connection.execute(f"SELECT * FROM {table} ORDER BY id"):  # a name from the fixed list above
-        row = dict(zip(columns, values, strict=True))
+        row = dict(zip(columns, map(_as_text, values), strict=True))
+        line = row["id"] if isinstance(row["id"], int) else 0
         told = str(row.get(session_column) or row.get("memory_session_id") or "unknown")
         text = _text(table, row)
         if not text.strip():
+            continue
+        if clean(text) != text:
+            yield SourceProblem(line, f"not UTF-8 in a row of {table}")
             continue
         is_prompt, is_tool = table == "user_prompts", table == "tool_uses"
         yield SourceTurn(
@@ -68,13 +77,18 @@ def _rows(connection: sqlite3.Connection, table: str, session_column: str, sessi
             role="user" if is_prompt else "tool" if is_tool else IMPORTED,
             origin=Origin.USER if is_prompt else Origin.TOOL if is_tool else Origin.ASSISTANT,
             at=moment(row.get("created_at_epoch")) or moment(row.get("created_at")),
-            text=clean(text),
-            line=row["id"] if isinstance(row["id"], int) else 0,
+            text=text,
+            line=line,
             meta={
                 "provenance": "turn" if is_prompt else "session",
                 **_told(row, "type", "project", "generated_by_model"),
             },
         )
+
+
+def _as_text(value: object) -> object:
+    """A value as it is; bytes, which SQLite keeps in any column, as the text they hold."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _told(row: dict[str, object], *names: str) -> dict[str, str]:
