@@ -217,6 +217,15 @@ class TestFeedback:
         (claim,) = extract(event(text)).claims
         assert (claim.kind, claim.text) == (Kind.FEEDBACK, text)
 
+    @pytest.mark.parametrize(("why", "how"), [("Why:", "How to apply:"), ("**Why:**", "**How to apply:**")])
+    def test_keeps_why_and_how_to_apply_where_they_are_labelled(self, why: str, how: str) -> None:
+        text = f"Don't mock the ledger in tests. {why} a mock hid a broken migration. {how} use the real one."
+        (found,) = extract(event(text)).claims
+        assert (found.text, found.kind, found.modality) == (text, Kind.FEEDBACK, Modality.DECISION)
+
+    def test_a_question_is_one_under_any_label(self) -> None:
+        assert extract(event("Why: is the cache so slow?")).claims[0].modality is Modality.QUESTION
+
     def test_a_hedged_reason_stays_a_claim_of_its_own(self) -> None:
         second = "Otherwise it might break."
         assert len(read_as(f"Always use tabs. {second}", decision="Always use tabs.", hypothesis=second)) == 2
@@ -226,6 +235,9 @@ class TestFeedback:
         [
             ("Please don't add comments.", Kind.FEEDBACK),
             ("Yes, exactly, keep doing it like this.", Kind.FEEDBACK),
+            ("The one pull request was the right call, splitting it would only have been churn.", Kind.FEEDBACK),
+            ("Your summary was exactly right.", Kind.FEEDBACK),
+            ("The call was right after lunch.", Kind.PROJECT),
             ("I'm a data scientist at a bank.", Kind.USER),
             ("The incidents are tracked in the Linear project INGEST.", Kind.REFERENCE),
             ("We use base62 short codes.", Kind.PROJECT),

@@ -22,9 +22,15 @@ _FEEDBACK = re.compile(
       | \b(?:that|this|it|what\ you\ did|your\ \w+)(?:'|’)?s?\ (?:is\ |was\ |were\ )?(?:exactly|just|precisely)\ (?:what\ i|right|how\ i)
       | \b(?:good|great|right|wrong|bad|perfect)\ (?:call|move|choice|approach|instinct)\b
       | ^(?:no|nope|wrong|stop)[,.!]\s+\w+
-      | ^(?:yes|yeah|perfect|exactly|great|nice)[,.!]\s+(?:exactly|keep|that(?:'|’)?s|just\ like|more\ of|the\ single)
+      | ^(?:yes|yeah|perfect|exactly|great|nice)[,.!]\s+(?:exactly|keep|that(?:'|’)?s|just\ like|more\ of)
     """,
     re.VERBOSE | re.IGNORECASE,
+)
+# A verdict on what was done is feedback however its reason is hedged ("…, splitting it would only have been churn").
+_VERDICT = re.compile(
+    r"\b(?:was|were)\s+(?:(?:exactly|just|precisely|absolutely|definitely|really)\s+)?(?:right\b(?!\s+(?:after|before|now|on|in|at))|"
+    r"(?:the|an?)\s+(?:good|great|right|wrong|bad|perfect)\s+(?:call|move|choice|approach|instinct)\b)",
+    re.IGNORECASE,
 )
 _USER = re.compile(
     r"""\b(?:i(?:'|’)?m|i\ am|i(?:'|’)?ve\ been|i\ have\ been|i\ was)\ (?:an?\ |the\ |not\ an?\ |working\ as\ |in\ charge|responsible|new\ to|
@@ -49,7 +55,8 @@ _REFERENCE = re.compile(
 def kind_of(text: str, origin: Origin, modality: Modality) -> Kind:
     """The kind of one statement. `project` when nothing says otherwise."""
     if origin in (Origin.USER, Origin.SYSTEM):
-        if modality in (Modality.DECISION, Modality.OBSERVATION) and _FEEDBACK.search(text):
+        told = modality in (Modality.DECISION, Modality.OBSERVATION)
+        if (told and _FEEDBACK.search(text)) or ((told or modality is Modality.HYPOTHESIS) and _VERDICT.search(text)):
             return Kind.FEEDBACK
         if modality is not Modality.QUESTION and _USER.search(text):
             return Kind.USER

@@ -47,7 +47,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts whose words are not set apart by spaces
 _PLEASANTRY = re.compile(
     r"(?:hi|hello|hey|thanks|thank you|thx|ty|cheers|ok|okay|cool|great|nice|perfect|awesome|got it|sure|yes|no|yep|nope|"
-    r"you(?:'|’)re welcome|no problem|good (?:morning|afternoon|evening)|welcome|sorry|oops|hmm+|bye|lol)"
+    r"you(?:'|’)re welcome|no problem|understood|noted|will do|of course|certainly|sounds good|happy to help|glad to help|good (?:morning|afternoon|evening)|welcome|sorry|oops|hmm+|bye|lol)"
     r"(?:[ ,]+(?:so much|a lot|again|there|all|everyone|claude|for (?:that|this)|very much))*[\s.!,…:)]*$",
     re.IGNORECASE,
 )
@@ -70,6 +70,7 @@ _ANAPHOR = re.compile(
     r"(?:it|this|that|these|those|they|them|he|she|its|their|his|her|both|neither|the (?:actual|new|correct|real|updated|current|former|latter|same|first|second|other))\b",
     re.IGNORECASE,
 )
+_LABEL = re.compile(r"^\W*(?:why|how\s+to\s+apply)\W{0,3}:\W{0,3}\s+(?=\w)", re.IGNORECASE)
 _REASON = re.compile(
     r"(?:(?:\*\*)?(?:why|reason|rationale|because|how to apply|context)(?:\*\*)?\s*[:—–-]|(?:the|my|our) (?:main )?reason\b|"
     r"(?:this|that|it)(?:'s|’s| is) (?:because|since|so)\b|last time\b|otherwise\b|that way\b|this way\b|so that\b|"
@@ -172,9 +173,9 @@ class VerbatimExtractor:
         for event, segment, _ in batch:
             spans = _parts(segment)
             parts.append(spans)
-            texts.append(plain(event.text[segment.start : segment.end]))
+            texts.append(_read_as(event.text[segment.start : segment.end]))
             if len(spans) > 1:
-                texts += [plain(event.text[a:b]) for a, b in spans]
+                texts += [_read_as(event.text[a:b]) for a, b in spans]
         tags = iter(self._tags(texts))
         for (event, segment, antecedent), spans in zip(batch, parts, strict=True):
             whole = next(tags)
@@ -238,6 +239,12 @@ def _grouped(spans: list[tuple[int, int]], tags: list[Tag]) -> list[tuple[tuple[
     if {Modality.QUESTION, Modality.DECISION} <= readings:
         return None  # "I want to cut the leak, but I'm not sure how": the wish is how the question is put
     return groups
+
+
+def _read_as(words: str) -> str:
+    """The words as the tagger reads them: on one line, and without a label that only looks like a question ("Why: …")."""
+    text = plain(words)
+    return text if text.rstrip().endswith("?") else _LABEL.sub("", text)
 
 
 def _standing(tag: Tag) -> float:
