@@ -370,12 +370,9 @@ def _by_state(new: _Reading, old: _Reading, seen: _Common) -> Iterable[_Offer]:
             yield Relation.REPLACES, score, (f"another state of {' '.join(sorted(of.words))}",)
 
 
-_OF_ANYTHING = frozenset(
-    map(
-        stem,
-        "due deadline scheduled starts begins ends closes today tomorrow minute mins hour hrs day days week month left".split(),
-    )
-)
+_OF_ANYTHING = frozenset(content(
+    "due deadline scheduled starts begins ends closes today tomorrow minute mins hour hrs day days week month left"
+))  # fmt: skip
 """What is said of any time left, and tells of no one thing: a review and a launch of one project are both scheduled."""
 
 
