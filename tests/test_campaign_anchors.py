@@ -72,6 +72,13 @@ def test_the_rust_oracle_sees_attributes_and_bodies_and_not_comments(tmp_path) -
     assert truth(tmp_path / "a.rs", oracles.relaid(tmp_path / "a.rs") or "")["g"] == one["g"]
 
 
+def test_the_rust_oracle_lays_out_every_character_it_may_meet(tmp_path) -> None:
+    one = truth(tmp_path / "a.rs", r"fn f() { g(b'\xA1'..=b'\xff', '\'', '\\\\', '\u{1F600}', b'x', 'a) }")
+    anew = oracles.relaid(tmp_path / "a.rs") or ""
+    assert r"b'\xA1'" in anew.split("\n")
+    assert truth(tmp_path / "a.rs", anew) == one
+
+
 def test_the_markdown_oracle_sees_sections_and_not_wrapping(tmp_path) -> None:
     path = tmp_path / "a.md"
     one = truth(path, "# A\nintro\n## Use\nRun this and\nthat.\n## Other\nx\n")
