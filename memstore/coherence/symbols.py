@@ -6,7 +6,7 @@ the name of a function, class, constant, flag or configuration key are kept. Tha
 Its *normal form* is the syntax tree read out as a list of tokens, with what formatters are free to change left out:
 white space, comments, optional commas, semicolons and parentheses, the kind of quotes, the indentation of
 docstrings. So the form is the same after `ruff format`, `black` or `gofmt` and after a move, and another one after a
-change. Text without a grammar is a list of words; a Markdown heading names the section under it.
+change. Text without a grammar is a list of words, and a name in it stands for a passage (see `passages`).
 
 The grammars are the published `tree-sitter-*` packages (extra `anchors`), one wheel each, with nothing to download
 at run time.
@@ -24,6 +24,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from memstore.coherence import passages
 from memstore.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -129,7 +130,6 @@ _MEMBERS = _set(
 """Definitions that give way to a function or type of the same name: `issuer()` beside a field `issuer`."""
 _NAME_FIELDS = ("name", "left", "property", "declarator", "key")
 _OPERATORS = ("operator", "binary", "unary", "comparison", "boolean", "attribute", "member", "call", "subscript")
-_HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*$")
 _WORD = re.compile(r"[^\W_]+|[^\s]")
 _CODE = re.compile(r"\\(?:x|u|U)[0-9A-Fa-f]+")
 OPEN, CLOSE = "\x01", "\x02"
@@ -364,21 +364,11 @@ def _find_flag(path: str, content: bytes, flag: str, language: Language | None) 
 
 
 def _find_in_text(path: str, text: str, name: str) -> Found | None:
-    """In text without a grammar: the section under a heading of that name, else the lines that mention it."""
-    lines = text.splitlines()
-    if path.lower().endswith((".md", ".markdown")):
-        headings = [(at, match) for at, line in enumerate(lines) if (match := _HEADING.match(line))]
-        for at, match in headings:
-            if match[2].casefold() == name.lstrip("#").strip().casefold():
-                level = len(match[1])
-                end = next((to for to, other in headings if to > at and len(other[1]) <= level), len(lines))
-                return _text_found(lines[at:end], at)
-    word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
-    mentions = [(at, line) for at, line in enumerate(lines) if word.search(line)]
-    return _text_found([line for _, line in mentions], mentions[0][0]) if mentions else None
-
-
-def _text_found(lines: list[str], at: int) -> Found:
+    """In text without a grammar: the passage that the name stands for."""
+    passage = passages.find(path, text, name)
+    if passage is None:
+        return None
+    lines, at = passage
     return Found("\n".join(lines), "\0".join(_WORD.findall("\n".join(lines))), at + 1)
 
 
