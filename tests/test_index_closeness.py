@@ -58,6 +58,5 @@ def test_a_turn_is_as_close_as_its_own_vector_and_as_its_closest(held: dict[tupl
         cosines_ = [cosine for (one, _), cosine in held.items() if one == turn]
         assert own[turn - 1] == held.get((turn, 0), 0.0)
         assert closest[turn - 1] == max(cosines_, default=0.0)
-        for number in range(5):
-            expected = held.get((turn, number), held.get((turn, 0), 0.0))
-            assert near.of_statement(turn << STATEMENT_BITS | number) == expected
+        found = near.of_statements([turn << STATEMENT_BITS | number for number in range(5)])
+        assert found == [held.get((turn, number), held.get((turn, 0), 0.0)) for number in range(5)]

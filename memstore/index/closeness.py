@@ -1,8 +1,8 @@
 """How close vectors of signed bytes are to a query, to the same digit whatever the order they are summed in.
 
-A query is taken apart into three digits of eight bits. Then every sum is a whole number below 2^24, which single
-precision holds without rounding: a library may multiply as fast as it can, in any order and any batch, and the result
-is the same on every machine. Loaded where numpy is.
+A query is put on a grid of whole numbers. Then every sum is a whole number below 2^53, which double precision holds
+without rounding: a library may multiply as fast as it can, in any order and any batch, and the result is the same on
+every machine. Loaded where numpy is.
 """
 
 from __future__ import annotations
@@ -14,27 +14,22 @@ import numpy as np
 from memstore.index.places import STATEMENT_BITS
 
 DIGITS = 6
-# 257 is the largest digit, 127 the largest number in a vector: 257 · 127 · 384 < 2^24.
-_SCALE = float(1 << 24)
+# 2^36 · 127 · 384 < 2^53: the largest number in a query, the largest in a vector, and how many there are.
+_GRID = float(1 << 36)
 # Vectors multiplied at a time, so that they stay in the processor's cache.
 _BATCH = 512
 
 
 def cosines(query: np.ndarray, vectors: np.ndarray, lengths: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """The cosines of a unit vector with those of signed bytes (of some rows, if any are named), rounded."""
-    top = float(np.abs(query).max()) or 1.0
-    whole = np.rint(query.astype(np.float64) * (_SCALE / top)).astype(np.int64)
-    low = (whole + 128 & 255) - 128
-    middle = ((whole - low >> 8) + 128 & 255) - 128
-    high = (whole - low >> 8) - middle >> 8
-    digits = np.stack([high, middle, low], axis=1).astype(np.float32)
-    count = len(vectors) if rows is None else len(rows)
-    products = np.empty((count, 3), dtype=np.float32)
-    for begin in range(0, count, _BATCH):
+    step = (float(np.abs(query).max()) or 1.0) / _GRID
+    whole = np.rint(query.astype(np.float64) / step)
+    sums = np.empty(len(vectors) if rows is None else len(rows))
+    for begin in range(0, len(sums), _BATCH):
         batch = slice(begin, begin + _BATCH)
-        products[batch] = vectors[batch if rows is None else rows[batch]].astype(np.float32) @ digits
-    sums = products.astype(np.float64) @ np.array([65536.0, 256.0, 1.0])
-    found: np.ndarray = np.round(sums * (top / _SCALE) / (lengths if rows is None else lengths[rows]), DIGITS)
+        part = vectors[batch] if rows is None else vectors.take(rows[batch], axis=0)
+        sums[batch] = part.astype(np.float64) @ whole
+    found: np.ndarray = np.round(sums * step / (lengths if rows is None else lengths[rows]), DIGITS)
     return found
 
 
@@ -65,10 +60,18 @@ class Near:
             own[held] = self._cosines[begin[held]]
         return own, closest
 
-    def of_statement(self, place: int) -> float:
-        """The cosine of a statement, or of its turn where it has no vector of its own."""
-        for where in (place, place >> STATEMENT_BITS << STATEMENT_BITS):
-            at = int(np.searchsorted(self._places, where))
-            if at < len(self._places) and self._places[at] == where:
-                return float(self._cosines[at])
-        return 0.0
+    def of_statements(self, places: Sequence[int]) -> list[float]:
+        """The cosine of each statement, or of its turn where it has no vector of its own."""
+        wanted = np.array(places, dtype=np.int64)
+        turns, turn_known = self._of(wanted >> STATEMENT_BITS << STATEMENT_BITS)
+        own, known = self._of(wanted)
+        found: list[float] = np.where(known, own, np.where(turn_known, turns, 0.0)).tolist()
+        return found
+
+    def _of(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The cosines of places, and whether they have one."""
+        if not len(self._places):
+            return np.zeros(len(places)), np.zeros(len(places), dtype=bool)
+        at = np.searchsorted(self._places, places)
+        at[at == len(self._places)] = 0
+        return self._cosines[at], self._places[at] == places

@@ -219,11 +219,11 @@ class Matrix:
 
         from memstore.index.closeness import cosines
 
-        rows = np.arange(len(self._places))
+        held, rows = self._signs, np.arange(len(self._places))
         if sessions is not None:
             rows = rows[np.isin(self._places >> (STATEMENT_BITS + TURN_BITS), np.array(sorted(sessions)))]
+            held = held[:, rows]
         if len(rows) > 2 * _SHORTLIST:
-            held = self._signs if sessions is None else self._signs[:, rows]
             apart = np.zeros(len(rows), dtype=np.uint16)
             for ours, theirs in zip(held, np.packbits(query > 0).view(np.uint64), strict=True):
                 apart += np.bitwise_count(ours ^ theirs)

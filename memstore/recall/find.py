@@ -11,7 +11,7 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.index import columns, lexical, places
@@ -71,9 +71,9 @@ class Meaning:
         self._near = self._matrix.near(self._vector, turns)
         return self._near.of_turns(turns)
 
-    def statement(self, place: int) -> float:
-        """How much closeness a statement has, on the scale of the rarity of the words it shares."""
-        return _CLOSENESS * self._near.of_statement(place)
+    def statements(self, places: Sequence[int]) -> list[float]:
+        """How much closeness statements have, on the scale of the rarity of the words they share."""
+        return [_CLOSENESS * cosine for cosine in self._near.of_statements(places)]
 
 
 def find(
@@ -189,27 +189,27 @@ def _best(
     meaning: Meaning | None,
 ) -> dict[int, list[int]]:
     """The facts of each turn that has any, at most so many, what shares the most with the query first."""
-    shared, asks = field.shared(turns), query.modality is not None or bool(query.code)
+    held, shared = _held(db, turns, bool(query.code)), field.shared(turns)
+    asks = query.modality is not None or bool(query.code)
+    close = repeat(0.0) if meaning is None else meaning.statements([place for place, *_ in held])
     found: dict[int, list[tuple[float, int, int]]] = {}
-    for place, fact, scope, modality, text in _held(db, turns, bool(query.code)):
+    for (place, fact, scope, modality, text), closeness in zip(held, close, strict=False):
         if scope in scopes:  # scopes are walls, whatever an index says
             worth = shared.get(place, 0.0)
             if asks:
                 worth += _asked_for(query, modality, text)
-            if meaning is not None:
-                worth += meaning.statement(place)
-            found.setdefault(place >> STATEMENT_BITS, []).append((-worth, place, fact))
+            found.setdefault(place >> STATEMENT_BITS, []).append((-worth - closeness, place, fact))
     return {turn: [fact for _, _, fact in sorted(of)[:_PER_TURN]] for turn, of in found.items()}
 
 
-def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> Iterator[_Statement]:
+def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> list[_Statement]:
     """The statements of turns, the first ones of each."""
     return db.execute(
         f"SELECT s.place, s.fact, f.scope, f.modality, {'f.text' if with_text else chr(39) * 2}"
         " FROM json_each(?) given CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?"
         " CROSS JOIN facts f ON f.pk = s.fact WHERE f.state < 4",
         (str([turn << STATEMENT_BITS for turn in turns]), _STATEMENTS - 1),
-    )
+    ).fetchall()
 
 
 def _asked_for(query: Query, modality: str, text: str) -> float:
