@@ -109,6 +109,20 @@ class TestCarrying:
         assert memory.facts(status="suspect") == held[1:]
         assert memory.facts(status="live") == []
 
+    def test_of_a_long_path_and_a_long_premise_both_ends_are_told(self, memory) -> None:
+        premise = memory.remember("Redis holds the sessions. " + "And so on. " * 500, modality="observation")
+        held = [premise]
+        for number in range(40):
+            text = f"conclusion {number}"
+            held.append(memory.remember(text, modality="observation", depends_on=held[-1]))
+        memory.retract(premise, reason="wrong")
+        (doubt,) = memory.explain(held[-1]).why["doubts"]
+        assert doubt.startswith("rests on «Redis holds the sessions.")
+        assert f"({held[-1].id} ← " in doubt
+        assert f" ← … 29 more … ← {held[5].id} ← " in doubt
+        assert doubt.endswith(f" ← {premise.id})")
+        assert len(doubt) < 1000
+
     def test_a_premise_replaced_by_the_same_statement_has_not_fallen(self, memory) -> None:
         first, conclusion = chain(memory, 2)
         again = memory.remember("redis holds the sessions.", modality="decision")

@@ -21,6 +21,9 @@ from memstore.ledger import facts, transitions
 from memstore.ledger.facts import digest
 from memstore.ledger.standing import Moment, Standing, State, Step, derive
 
+MOST_STEPS, MOST_WORDS = 12, 300
+"""How many facts of a path, and characters of the premise, are told: both ends of a path say most."""
+
 
 class Doubt(NamedTuple):
     """Why a conclusion is doubted: the facts (pk) from it down to the premise that fell, and how that fell."""
@@ -85,9 +88,13 @@ def support(db: sqlite3.Connection, pks: Iterable[int]) -> list[int]:
 def told(doubt: Doubt, rows: dict[int, facts.Row]) -> str:
     """The doubt in words, with its path: what this rests on, in the end, and what happened to that."""
     fallen = rows[doubt.path[-1]]
-    steps = " ← ".join(rows[pk].id for pk in doubt.path)
-    premise = f"«{fallen.text}», which is {doubt.state.name.lower()}" if fallen.text else "what was forgotten"
-    return f"rests on {premise} ({steps})"
+    steps = [rows[pk].id for pk in doubt.path]
+    if len(steps) > MOST_STEPS:
+        half = MOST_STEPS // 2
+        steps[half:-half] = [f"… {len(steps) - 2 * half} more …"]
+    words = fallen.text if len(fallen.text) <= MOST_WORDS else f"{fallen.text[:MOST_WORDS]}…"
+    premise = f"«{words}», which is {doubt.state.name.lower()}" if words else "what was forgotten"
+    return f"rests on {premise} ({' ← '.join(steps)})"
 
 
 def _standing(row: facts.Row, taken: dict[int, list[Step]]) -> Standing:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from memstore.coherence import chains, doubt
+from memstore.errors import UsageError
 from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import Standing, State, derive, status
@@ -45,6 +46,8 @@ class Reviewing(Tending):
         """
         from memstore.reports import ReviewItem
 
+        if not isinstance(within, timedelta):
+            raise UsageError(f"within is a timedelta, not {type(within).__name__}")
         moment = to_micros(now, "now") if now is not None else to_micros(self.ledger.clock(), "the clock's time")
         with self.ledger.reading() as db:
             scopes = self._scope_pks(db, scope)
