@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals import log
+from evals.cost import prices
 from evals.log import ProbeRecord, RunLog, SampleRecord
 from evals.report.tables import flat
 
@@ -71,7 +72,10 @@ def labels_df(logs: Logs) -> pd.DataFrame:
 
 
 def tokens_df(logs: Logs) -> pd.DataFrame:
-    """One row for each sample, arm and purpose: tokens by the named counter, beside the size of the source."""
+    """One row for each sample, arm and purpose: tokens by the named counter, beside the size of the source.
+
+    `usd` is what was paid for them; NaN where nobody was paid (`model` is None) and where the model has no price.
+    """
     return _frame(
         {
             "run": run.path.stem,
@@ -84,6 +88,8 @@ def tokens_df(logs: Logs) -> pd.DataFrame:
             "tokens": t.tokens,
             "counter": t.counter,
             "model": t.model,
+            "kind": t.kind,
+            "usd": prices().of(t.tokens, t.model, t.kind),
         }
         for run in opened(logs)
         for s in run.samples

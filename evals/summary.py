@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evals import stats
-from evals.cost import by_purpose
+from evals.cost import billed, by_purpose
 from evals.log import TIMED, ProbeRecord, SampleRecord, digest_samples
 from evals.stats import Estimate, Value
 
@@ -34,8 +34,9 @@ class Row:
 class Usage:
     """What one arm took on one task. Token means are per probe, except `compress` and `write`: per sample.
 
-    `round_trips` are extra turns of the model per probe: a memory that has to be asked takes one, whether or not it has
-    an answer; what stands in the prompt already takes none.
+    `usd` is what models were paid for all of it, answering and judging included: 0 where none was asked, None where one
+    has no price. `round_trips` are extra turns of the model per probe: a memory that has to be asked takes one, whether
+    or not it has an answer; what stands in the prompt already takes none.
     """
 
     task: str
@@ -47,6 +48,7 @@ class Usage:
     probes: int
     source_tokens: float | None
     tokens: Mapping[str, float]
+    usd: float | None
     round_trips: float | None
     recall_ms_p50: float | None
     recall_ms_p95: float | None
@@ -144,6 +146,7 @@ def _usage(task: str, arm: str, group: Sequence[SampleRecord]) -> Usage:
         probes=len(probes),
         source_tokens=_mean([s.source_tokens for s in ran]),
         tokens={purpose: total / over[purpose] for purpose, total in sorted(sums.items()) if over[purpose]},
+        usd=billed([t for s in ran for t in s.tokens]),
         round_trips=_round_trips(probes),
         recall_ms_p50=_quantile(latency, 0.5),
         recall_ms_p95=_quantile(latency, 0.95),

@@ -20,9 +20,9 @@ from evals.arms.full_context import FullContext
 from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.cost import Curve, crossover, fit
-from evals.model import Probe, Query, Sample, Task, Turn
+from evals.model import Probe, Query, Sample, Task, Tokens, Turn
 from evals.publish import joined
-from evals.report import markdown, page
+from evals.report import costs, markdown, page
 from evals.report.tables import flat, number, task_tables
 from evals.runner import Plan, run
 from evals.scorers.fidelity import VerbatimFidelity
@@ -249,6 +249,21 @@ class TestCostCurves:
         size = crossover(file, index, churn=0.5, queries=100)
         assert file.at(size, 0.5, 100) == pytest.approx(index.at(size, 0.5, 100))
         assert file.at(size / 2, 0.5, 100) < index.at(size / 2, 0.5, 100)
+
+    def test_what_a_model_was_paid_for_is_priced_as_billed_and_never_as_free(self) -> None:
+        billed = [
+            Tokens("write", 1_000_000, "anthropic usage", "claude-haiku-4-5", kind) for kind in ("input", "output")
+        ]
+        assert costs.building(billed) == pytest.approx(1 + 5)
+        by_rule = [Tokens("compress", 1_000_000, "chars/4")]
+        assert costs.building(by_rule) == pytest.approx(1)
+        assert costs.building([*billed, *by_rule]) == pytest.approx(6)  # the same words, counted twice
+        assert costs.building([Tokens("write", 5, "anthropic usage", "a-model-without-a-price")]) is None
+        assert costs.building([Tokens("compress", 5, "counted elsewhere")]) is None
+        chosen = Tokens("retrieve", 1_000_000, "anthropic usage", "claude-haiku-4-5")
+        read = Tokens("retrieve", 1_000_000, "chars/4")
+        assert costs.reading([read, chosen]) == pytest.approx(3 + 1)
+        assert costs.reading([read, Tokens("judge", 9, "anthropic usage", "claude-haiku-4-5")]) == pytest.approx(3)
 
     def test_where_one_is_always_cheaper_they_never_cross(self) -> None:
         assert crossover(Curve(0, 0, 1, 0), Curve(0, 0, 2, 0.1), churn=0.1, queries=10) is None

@@ -21,11 +21,11 @@ def words(text: str) -> list[str]:
 
 
 def package_version(package: str) -> str:
-    """The installed version of a distribution, or "absent"."""
+    """The installed version of a distribution; of memstore run from its sources, which a header's code hash names."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return "absent"
+        return "of the source tree" if package == "memstore" else "absent"
 
 
 class BaseArm:

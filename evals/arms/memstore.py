@@ -219,13 +219,13 @@ class MemstoreClaude(Memstore):
         return Claude(budget=Budget(calls_per_session=1_000, tokens=5_000_000))
 
     def spent(self) -> Sequence[Tokens]:
-        """What the store booked, both sides of each call, as the API counted them."""
-        sides = [
-            (u, n, kind)
+        """What the store was billed for, both sides of each call. What its review asks is part of writing."""
+        return tuple(
+            Tokens("retrieve" if u.purpose == "retrieve" else "write", n, BILLED, u.model, kind)
             for u in self.memory.usage()
+            if u.counter == BILLED
             for n, kind in ((u.input_tokens, "input"), (u.output_tokens, "output"))
-        ]
-        return tuple(Tokens(u.purpose, n, BILLED, u.model, kind) for u, n, kind in sides)
+        )
 
 
 class MemstoreSelect(MemstoreClaude):

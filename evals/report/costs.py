@@ -1,22 +1,24 @@
 """From measured tokens to money: a cost curve for each arm, where curves cross, and what riding along costs.
 
-Text that is injected or retrieved is priced as input of the reader; text that goes through a compressor as input of the
-compressor; a line that a person wrote at what the arm's settings say a line costs. Where an arm's compressor is a rule
-and no model was paid, its curve shows what the named model would have cost, and says so. Nothing is priced that is not
-in the dated price file.
+Text that is injected or retrieved is priced as input of the reader; a line that a person wrote at what the arm's
+settings say a line costs. What a model was paid for, to write, compress or choose, costs what its own tokens cost, both
+ways. Where an arm's compressor is a rule and no model was paid, its curve shows what the named model would have cost as
+input, and says so. Nothing is priced that is not in the dated price file: an arm of unknown cost has no curve.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from evals.cost import READER_MODEL, Curve, by_purpose, crossover, fit, prices, ride_along
+from evals.cost import COUNTER, READER_MODEL, Curve, billed, by_purpose, crossover, fit, prices, ride_along, total
 from evals.log import RunLog, SampleRecord
+from evals.model import Tokens
 
 COMPRESSOR_MODEL = "claude-haiku-4-5"
+READING, BUILDING = ("inject", "retrieve"), ("write", "compress")
 STEPS = 24
 NARROWEST = 3  # an arm measured over a smaller range of sizes than this factor has no curve
 QUERIES = 100
@@ -48,7 +50,6 @@ class Fitted:
 
 def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRESSOR_MODEL) -> dict[str, Fitted]:
     """A fitted curve for each arm; arms whose models have no price, or that saw one size only, are left out."""
-    price = prices()
     grouped: dict[str, list[SampleRecord]] = defaultdict(list)
     for sample in run.samples:
         if sample.status == "ok" and sample.probes and sample.source_tokens and sample.writes:
@@ -59,10 +60,9 @@ def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRE
         points: list[tuple[float, float, float]] = []
         build = source = 0.0
         for sample in samples:
-            spent = by_purpose(sample.tokens)
             asked = len(sample.probes)
-            per_query = price.of(spent.get("inject", 0) + spent.get("retrieve", 0), reader)
-            through = price.of(spent.get("compress", 0) + spent.get("write", 0), compressor)
+            per_query = reading(sample.tokens, reader)
+            through = building(sample.tokens, compressor)
             if per_query is None or through is None:
                 break
             points.append((float(sample.source_tokens), per_query / asked, float(asked)))
@@ -74,6 +74,22 @@ def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRE
             if curve and max(sizes) >= NARROWEST * min(sizes):
                 found[arm] = Fitted(curve, min(sizes), max(sizes))
     return found
+
+
+def reading(tokens: Sequence[Tokens], reader: str = READER_MODEL) -> float | None:
+    """Dollars for all questions of a sample: what the reader reads, and what a model was paid for to choose it."""
+    spent = by_purpose([t for t in tokens if t.purpose in READING])
+    return total([prices().of(sum(spent.values()), reader), billed([t for t in tokens if t.purpose in READING])])
+
+
+def building(tokens: Sequence[Tokens], compressor: str = COMPRESSOR_MODEL) -> float | None:
+    """Dollars for what a memory makes of a sample: as billed, else what the compressor would take for its words."""
+    mine = [t for t in tokens if t.purpose in BUILDING]
+    if any(t.model for t in mine):
+        return billed(mine)
+    if any(t.counter != COUNTER for t in mine):
+        return None  # counted by somebody else, who does not say of which model
+    return prices().of(sum(t.tokens for t in mine), compressor)
 
 
 def lines(curves: Mapping[str, Fitted]) -> dict[str, list[tuple[float, float]]]:

@@ -19,9 +19,11 @@ from evals.report import charts, costs
 from evals.report.drilldown import questions
 from evals.report.tables import PURPOSES, TaskTable, interval, number, remarks, task_tables
 from evals.stats import Estimate
+from evals.suites import ABLATED
 from evals.summary import forecasts, is_share, scored, values
 
 HERE = Path(__file__).parent
+OFF_THE_CURVES = frozenset({*ABLATED, "oracle", "recency"})  # what they cost is no choice that anybody has
 MODALITIES = ("decision", "option_considered", "hypothesis", "question", "observation")
 
 
@@ -39,7 +41,8 @@ def render(run: RunLog) -> str:
     tables, every = task_tables(run), {t.task: t for t in task_tables(run, every=True)}
     arms = list(run.header["arms"])
     colours = {arm: i % 12 for i, arm in enumerate(arms)}
-    curves = costs.arm_curves(run)
+    known = costs.arm_curves(run)
+    curves = {arm: curve for arm, curve in known.items() if arm not in OFF_THE_CURVES}
     data = json.dumps(questions(run, {t.task: t.columns for t in tables}), ensure_ascii=False, separators=(",", ":"))
     return _template().render(
         run=run,
@@ -55,6 +58,7 @@ def render(run: RunLog) -> str:
             costs.lines(curves), colours, "Cost curves", "source tokens held", f"dollars for {costs.QUERIES} questions"
         ),
         crossings=costs.crossings(curves)[:12],
+        without_curve=[arm for arm in arms if arm not in known],
         costs=costs,
         riding=[(arm, _retrieved(tables, arm), _round_trips(tables, arm)) for arm in arms],
         reliability=_reliability(run),

@@ -140,6 +140,7 @@ def _flat(row: Row, used: Usage, counter: str) -> dict[str, Any]:
         "skipped": used.skipped,
         **{f"tokens_{purpose}": used.tokens.get(purpose) for purpose in PURPOSES},
         "counter": counter,
+        "usd": used.usd,
         "round_trips": used.round_trips,
         "recall_ms_p50": used.recall_ms_p50,
         "recall_ms_p95": used.recall_ms_p95,
