@@ -144,7 +144,7 @@ def take(
 ) -> bool:
     """Turn claims into facts, for those events that nobody else took meanwhile; False if none was left."""
     # Their patterns take a while to compile, and remembering needs none of them.
-    from memstore.store import ending, updating
+    from memstore.store import ending, resumed, updating
 
     taken = {
         pk for pk, _ in waiting if tx.execute("DELETE FROM pending WHERE event = ? RETURNING event", (pk,)).fetchone()
@@ -152,9 +152,13 @@ def take(
     pk_of = {event.id: pk for pk, event in waiting}
     over = ending.over(tx.db, waiting)
     ending.withdraw(tx, over, taken)
+    again = resumed.brought_along(tx.db, waiting)
     for claim, (root, snapshots) in zip(extraction.claims, seen, strict=True):
         said_in = pk_of[claim.spans[0].event_id]
         if said_in not in taken:
+            continue
+        if said_in in again:
+            done.skipped["brought along from another session"] += 1
             continue
         draft = _draft(tx, ending.bounded(claim, over.get(said_in)), pk_of, extractor, lifetimes)
         if facts.derived_already(tx, draft):
