@@ -292,6 +292,21 @@ class TestFiring:
             assert memory.check_anchors().moved == (fact.id,)
             assert memory.anchors(fact)[0].path == f"src/auth/{new}"
 
+    @pytest.mark.parametrize("target", ["src/auth/login.py", "src/auth/login.py:1-2", "src/auth/login.py#parse_header"])
+    def test_what_moved_and_changed_is_believed_again_where_it_is_put_right(self, memory, root, target) -> None:
+        write(root, "src/auth/login.py", SOURCE + "\n# long enough\n" * 9)
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "one"]):
+            git(root, *command)
+        fact = memory.remember("it is as it is", modality="observation", anchors=[target])
+        git(root, "mv", "src/auth/login.py", "src/auth/signin.py")
+        change(root, path="src/auth/signin.py")
+        git(root, "commit", "-q", "-a", "-m", "two")
+        assert memory.check_anchors().flagged == (fact.id,)
+        assert "became src/auth/signin.py" in memory.explain(fact).why["doubts"][0]
+        change(root, "value[8:]", "value[7:]", "src/auth/signin.py")
+        assert memory.file_changed("src/auth/signin.py").restored == (fact.id,)
+        assert memory.status(fact) is Status.LIVE
+
     @pytest.mark.parametrize(
         "given",
         [{"paths": "src/auth/login.py"}, {"paths": [5]}, {"since": 5}, {"since": "HEAD\0"}, {"since": "--output=x"}]

@@ -100,6 +100,8 @@ def settle(tx: Transaction, findings: Iterable[Finding]) -> Settled:
         if verdict.state is State.MOVED:
             one = replace(one, path=verdict.target.path, lines=verdict.target.lines)
             settled.moved.append(one.fact)
+        elif verdict.state is State.CHANGED:  # where it is now is where it would be put right
+            one = replace(one, path=verdict.target.path)
         anchors.save(tx, one)
     return settled
 
