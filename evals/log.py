@@ -13,6 +13,7 @@ sample line interns them in `texts` and refers to them by position.
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -186,11 +187,40 @@ def _line(record: Mapping[str, Any]) -> str:
 
 
 def begin(path: Path, header: Mapping[str, Any]) -> tuple[Writer, RunLog | None]:
-    """Open a log for writing. An existing one is continued if its header is the same, and refused if it is not."""
+    """Open a log for writing. An existing one is continued if its header is the same, and refused if it is not.
+
+    One process writes a log at a time; a second one is refused at once. Raises LogError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("a", encoding="utf-8", newline="\n")
+    try:
+        _claim(handle, path)
+        before = _gone_on_with(path, header)
+    except BaseException:
+        handle.close()
+        raise
+    writer = Writer(path, handle)
+    if before is None:
+        writer._write({"type": "header", **header})
+    return writer, before
+
+
+def _claim(handle: TextIO, path: Path) -> None:
+    """Held until the handle is closed, or its process is gone."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LogError(
+            f"{path} is being written by another process: wait for it, or start another with --fresh"
+        ) from None
+
+
+def _gone_on_with(path: Path, header: Mapping[str, Any]) -> RunLog | None:
+    """What a log holds already, made ready to be appended to; None where it is yet to begin."""
     before: RunLog | None = None
     if _died_in_its_header(path):
-        path.unlink()
-    if path.exists():
+        os.truncate(path, 0)
+    if path.stat().st_size:
         before = read(path)
         changed = _difference(identity(before.header), identity(_jsonable({"type": "header", **header})))
         if changed:
@@ -200,12 +230,7 @@ def begin(path: Path, header: Mapping[str, Any]) -> tuple[Writer, RunLog | None]
             )
         if before.torn:
             _cut_torn_line(path)
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    writer = Writer(path, path.open("a", encoding="utf-8", newline="\n"))
-    if before is None:
-        writer._write({"type": "header", **header})
-    return writer, before
+    return before
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -169,6 +172,24 @@ class TestOldLogs:
         )
         again = log.write(replace(run, path=tmp_path / "again.jsonl", header=plain[0], footer=plain[1]))
         assert again.path.read_bytes() == self.PATHS[0].read_bytes()
+
+
+class TestOneWriter:
+    def test_a_second_process_is_refused_until_the_first_is_done(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.jsonl"
+        writer, _ = log.begin(path, HEADER)
+        code = (
+            "import sys; from pathlib import Path; from evals import log; log.begin(Path(sys.argv[1]), {'format': 1})"
+        )
+        command = [sys.executable, "-c", code, str(path)]
+        there = {**os.environ, "PYTHONPATH": str(RUNS.parent.parent)}
+        refused = subprocess.run(command, env=there, capture_output=True, text=True, timeout=60)
+        assert "is being written by another process" in refused.stderr
+        writer.sample(record())
+        writer.close()
+        assert len(log.read(path).samples) == 1
+        with pytest.raises(LogError, match="begun under other conditions"):
+            log.begin(path, {"format": 1})
 
 
 class TestPublishing:

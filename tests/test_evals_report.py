@@ -20,7 +20,8 @@ from evals.arms.full_context import FullContext
 from evals.arms.no_memory import NoMemory
 from evals.arms.recency import Recency
 from evals.cost import Curve, crossover, fit
-from evals.model import Probe, Query, Sample, Task, Tokens, Turn
+from evals.log import ProbeRecord, SampleRecord
+from evals.model import Answer, Probe, Query, Sample, Task, Tokens, Turn
 from evals.publish import joined
 from evals.report import costs, markdown, page
 from evals.report.tables import flat, number, task_tables
@@ -264,6 +265,24 @@ class TestCostCurves:
         read = Tokens("retrieve", 1_000_000, "chars/4")
         assert costs.reading([read, chosen]) == pytest.approx(3 + 1)
         assert costs.reading([read, Tokens("judge", 9, "anthropic usage", "claude-haiku-4-5")]) == pytest.approx(3)
+
+    def test_a_curve_is_of_one_task_and_another_s_turns_do_not_bend_it(self) -> None:
+        """Ten short turns cost what ten short turns cost, however long the turns of another task are."""
+
+        def sample(task: str, name: str, size: int, tokens: int) -> SampleRecord:
+            probe = ProbeRecord("p", "", "?", "", 5, {}, Answer("p", (), "", 0.0))
+            spent = (Tokens("retrieve", tokens, "chars/4"),)
+            return SampleRecord(
+                task, "a", name, name, 0, "ok", writes=1, source_tokens=size, probes=(probe,), tokens=spent
+            )
+
+        small = [sample("short", str(size), size, 100) for size in (100, 400, 1600)]
+        large = [sample("long", str(size), size, 7000) for size in (140_000, 160_000)]
+        run = log.RunLog(Path("x"), {"arms": {"a": {"settings": {}}}}, (*small, *large), None)
+        assert costs.widest(run) == "short"
+        curve = costs.arm_curves(run, "short")["a"].curve
+        assert curve.at(200, churn=0.2, queries=100) == pytest.approx(100 * 100 * 3e-6)
+        assert costs.arm_curves(run, "long") == {}
 
     def test_where_one_is_always_cheaper_they_never_cross(self) -> None:
         assert crossover(Curve(0, 0, 1, 0), Curve(0, 0, 2, 0.1), churn=0.1, queries=10) is None

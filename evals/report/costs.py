@@ -4,6 +4,9 @@ Text that is injected or retrieved is priced as input of the reader; a line that
 settings say a line costs. What a model was paid for, to write, compress or choose, costs what its own tokens cost, both
 ways. Where an arm's compressor is a rule and no model was paid, its curve shows what the named model would have cost as
 input, and says so. Nothing is priced that is not in the dated price file: an arm of unknown cost has no curve.
+
+A curve is of one task. Between tasks the length of a turn changes with the size of the memory, and a line through both
+would take the one for the other: it made ten short turns of a small project nearly free.
 """
 
 from __future__ import annotations
@@ -48,11 +51,22 @@ class Fitted:
         return self.curve.at(size, CHURN, QUERIES)
 
 
-def arm_curves(run: RunLog, reader: str = READER_MODEL, compressor: str = COMPRESSOR_MODEL) -> dict[str, Fitted]:
-    """A fitted curve for each arm; arms whose models have no price, or that saw one size only, are left out."""
+def widest(run: RunLog) -> str:
+    """The task whose samples differ most in size: the one whose curves say most."""
+    sizes: dict[str, list[int]] = defaultdict(list)
+    for sample in run.samples:
+        if sample.status == "ok" and sample.source_tokens:
+            sizes[sample.task].append(sample.source_tokens)
+    return max(sizes, key=lambda task: max(sizes[task]) / min(sizes[task]), default="")
+
+
+def arm_curves(
+    run: RunLog, task: str, reader: str = READER_MODEL, compressor: str = COMPRESSOR_MODEL
+) -> dict[str, Fitted]:
+    """A curve for each arm, fitted on a task; arms whose models have no price, or that saw one size, are left out."""
     grouped: dict[str, list[SampleRecord]] = defaultdict(list)
     for sample in run.samples:
-        if sample.status == "ok" and sample.probes and sample.source_tokens and sample.writes:
+        if sample.task == task and sample.status == "ok" and sample.probes and sample.source_tokens and sample.writes:
             grouped[sample.arm].append(sample)
     found: dict[str, Fitted] = {}
     for arm, samples in grouped.items():

@@ -41,7 +41,7 @@ def render(run: RunLog) -> str:
     tables, every = task_tables(run), {t.task: t for t in task_tables(run, every=True)}
     arms = list(run.header["arms"])
     colours = {arm: i % 12 for i, arm in enumerate(arms)}
-    known = costs.arm_curves(run)
+    known = costs.arm_curves(run, curve_task := costs.widest(run))
     curves = {arm: curve for arm, curve in known.items() if arm not in OFF_THE_CURVES}
     data = json.dumps(questions(run, {t.task: t.columns for t in tables}), ensure_ascii=False, separators=(",", ":"))
     return _template().render(
@@ -58,6 +58,7 @@ def render(run: RunLog) -> str:
             costs.lines(curves), colours, "Cost curves", "source tokens held", f"dollars for {costs.QUERIES} questions"
         ),
         crossings=costs.crossings(curves)[:12],
+        curve_task=curve_task,
         without_curve=[arm for arm in arms if arm not in known],
         costs=costs,
         riding=[(arm, _retrieved(tables, arm), _round_trips(tables, arm)) for arm in arms],

@@ -114,7 +114,8 @@ def by_depth(logs: Logs, *, task: str, arms: Sequence[str]) -> Axes:
 def cost_curves(logs: Logs, arms: Sequence[str] = ()) -> Axes:
     """Dollars by size of the memory for each arm, over the sizes measured; a ring wherever the cheaper one changes."""
     run = together(logs)
-    curves = {arm: f for arm, f in costs.arm_curves(run).items() if not arms or arm in arms}
+    task = costs.widest(run)
+    curves = {arm: f for arm, f in costs.arm_curves(run, task).items() if not arms or arm in arms}
     _, axes = _canvas(9, 5)
     shades = _shades(list(curves))
     ends = []
@@ -126,14 +127,15 @@ def cost_curves(logs: Logs, arms: Sequence[str] = ()) -> Axes:
     axes.set(xscale="log", yscale="log", xlabel="source tokens held (characters ÷ 4)")
     axes.set_ylabel(f"dollars for {costs.QUERIES} questions, {costs.CHURN:.0%} of it changed once")
     _label_ends(axes, ends, shades)
-    return _titled(axes, "What each memory costs to build, keep and ask")
+    return _titled(axes, f"{task}: what each memory costs to build, keep and ask")
 
 
 def crossovers(logs: Logs) -> Any:
     """The crossings of the curves as a frame: up to `tokens`, `cheaper below` costs less; from there on, the other."""
     import pandas as pd
 
-    found = costs.crossings(costs.arm_curves(together(logs)))
+    run = together(logs)
+    found = costs.crossings(costs.arm_curves(run, costs.widest(run)))
     rows = [{"tokens": round(c.size), "cheaper below": c.below, "cheaper above": c.above} for c in found]
     return pd.DataFrame(rows, columns=["tokens", "cheaper below", "cheaper above"])
 
