@@ -97,7 +97,8 @@ class _Arrays:
         return np.concatenate([np.zeros(0, dtype=np.int64), *columns])
 
     def repeated(self, column: np.ndarray, times: int, apart: float = 0) -> Any:
-        return (np.arange(times)[:, None] * apart + column).reshape(-1)
+        many = np.broadcast_to(column, (times, len(column)))
+        return (many + np.arange(times)[:, None] * apart if apart else many).reshape(-1)
 
     def stretched(self, column: np.ndarray, times: int) -> Any:
         return np.repeat(column, times)
@@ -173,11 +174,13 @@ class _Hits:
 
     def by_range(self) -> np.ndarray:
         first = _firsts(self._keys) | _firsts(self._in)
-        return np.bincount(self._in[first], minlength=self._lists * self._ranges)
+        return np.bincount(self._in[first], minlength=self._lists * self._ranges).astype(np.float64)
 
     def by_slot(self, keys: np.ndarray, slots: np.ndarray, size: int) -> np.ndarray:
         at, known = _at(keys, self._keys)
-        return np.bincount((slots[at] + self._list * size)[known] if len(keys) else at, minlength=self._lists * size)
+        found = (slots[at] + self._list * size)[known] if len(keys) else at
+        # As what they are multiplied with: converting once is faster than at every step.
+        return np.bincount(found, minlength=self._lists * size).astype(np.float64)
 
     def of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
         _, known = _at(np.array(sorted(keys), dtype=np.int64), self._keys)
