@@ -68,9 +68,18 @@ class TestWhatStands:
     def test_an_edit_elsewhere_leaves_it(self, name: str, edit: str) -> None:
         assert stands("m.py", name, seen(name), (edit + SOURCE + "\n\nLAST = 1\n").encode())
 
+    @pytest.mark.parametrize("head", ["):", ") -> dict[str, int]:", ") -> int: ..."])
+    def test_a_head_of_several_lines_above_it_leaves_it(self, head: str) -> None:
+        body = "" if head.endswith("...") else "    return 1\n\n\n"
+        edited = SOURCE.replace("def sort(", f"def other(\n    boxes,\n{head}\n{body}def sort(")
+        ast.parse(edited)
+        assert stands("m.py", "sort", seen("sort"), edited.encode())
+
     @pytest.mark.parametrize(
         ("name", "old", "new"),
         [
+            ("sort", "def sort(", "@(\n    cached\n) if 1 else lambda: ...\ndef sort("),
+            ("sort", "def sort(", "@cached[f(\n    1,\n): ...]\ndef sort("),
             ("Box.put", "append(thing)", "append(thing)\n        self.size += 1"),
             ("Box.put", "    def put(", "    @cached\n    def put("),
             ("Box.put", "    def put(", "    @cached\n    # why\n\n    def put("),

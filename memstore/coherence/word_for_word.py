@@ -17,6 +17,9 @@ _BETWEEN = re.compile(rb"\n(?=@|(?:async )?def |class )")
 _DEFINED = re.compile(rb"^[ \t]*(?:async )?(?:def|class) ", re.MULTILINE)
 _QUOTES = (b'"""', b"'''")
 _DECORATES = (b"@", b")", b"]", b"}", *_QUOTES)  # a decorator, or what may be its last line
+_HEADER_END = re.compile(
+    rb"\)(?:[ \t]*->[^#'\"]*)?:(?: \.\.\.)?"
+)  # `) -> int:` ends a definition's head, and no decorator
 _CODE = re.compile(rb"^([ \t]*)[^\s#]", re.MULTILINE)
 
 
@@ -92,7 +95,7 @@ def _begins(content: bytes, first: int, indent: int, parents: list[bytes]) -> bo
         if not told or told.startswith(b"#") or depth >= indent + nearest:
             continue
         if nearest:  # of those as deep as it is, or less: what is deeper ends something that begins further up
-            if told.startswith(_DECORATES):
+            if told.startswith(_DECORATES) and not _HEADER_END.fullmatch(told):
                 return False
             nearest = False
         if not wanted:
