@@ -249,20 +249,20 @@ def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: i
     return Turns._make(engine.joined(columns) for columns in (zip(*parts, strict=True) if parts else [()] * 6))
 
 
-def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterator[Turn]:
-    found = db.execute(
+def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterable[tuple[Any, ...]]:
+    """The columns of `Turn`, of the turns that are wanted, in order."""
+    return db.execute(
         "SELECT t.turn, t.words, t.marks, t.speaker, t.at FROM json_each(?) given CROSS JOIN turns t"
         f" ON t.turn {which}",
         (given,),
     )
-    return map(Turn._make, found)
 
 
-def _by_session(turns: Iterable[Turn], known: Kept, engine: Engine) -> dict[int, Turns]:
+def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -> dict[int, Turns]:
     found = {}
     for session, of in groupby(turns, key=lambda turn: turn[0] >> TURN_BITS):
         numbers, words, marks, speakers, at = zip(*of, strict=True)
-        lengths, called = [math.log(count + 1) for count in words], list(map(known.speakers.number, speakers))
+        lengths, called = [math.log(max(0, count) + 1) for count in words], list(map(known.speakers.number, speakers))
         found[session] = Turns._make(map(engine.column, (numbers, words, lengths, marks, called, at)))
     return found
 
