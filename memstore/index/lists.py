@@ -147,7 +147,10 @@ def _insert(tx: Transaction, word: str, places: Sequence[int]) -> None:
         old = _places(*held[index]) if held else ()
         if held:
             tx.execute("DELETE FROM lists WHERE word = ? AND first = ?", (word, firsts[index]))
-        _write(tx, word, sorted({*old, *new}))
+        both = [*old, *new]
+        if old and both[len(old)] <= both[len(old) - 1]:  # mostly they come after all that are there
+            both = sorted(set(both))
+        _write(tx, word, both)
 
 
 def _row_of(firsts: Sequence[int], place: int) -> int:

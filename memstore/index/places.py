@@ -53,6 +53,7 @@ _RULE = (
 _RULE_HINTS = ("always", "never", "from now on", "going forward", "prefer", "rather")
 _NEVER = r"\b(?:i|we)(?:['’]ve| have)? (?:actually )?never\b"
 _NUMBER = re.compile(r"\d")
+_BINDING = frozenset(origin.value for origin in Origin if authority(origin) >= BINDING_AUTHORITY)
 
 
 class Mark(IntFlag):
@@ -139,21 +140,21 @@ def _settle(tx: Transaction, events: Sequence[int]) -> tuple[dict[int, int], set
     for session, members in by_session.items():
         turn_of |= {event: session << TURN_BITS | rank for event, rank in _ranks(tx, session, sorted(members))}
     rows = []
-    talks: dict[int, list[int]] = {0: [0, 0]}
+    talks: dict[int, list[int]] = {}
     for event, _, session, name, origin, at, text in fresh:
         words = text.count(" ") + 1
-        seen = marks(text, Origin(origin), alone=name == BY_HAND_SESSION)
+        seen = marks(text, origin, alone=name == BY_HAND_SESSION)
         rows.append((turn_of[event], event, words, seen, speaker(text), at))
-        for talk in (talks[0], talks.setdefault(session, [0, 0])):
-            talk[0] += 1
-            talk[1] += words
+        talks.setdefault(session, []).append(words)
     if rows:
         rows.sort()
+        totals = [(session, len(words), sum(words)) for session, words in talks.items()]
+        everywhere = 0, len(rows), sum([row[2] for row in rows])
         tx.db.executemany("INSERT INTO turns (turn, event, words, marks, speaker, at) VALUES (?, ?, ?, ?, ?, ?)", rows)
         tx.db.executemany(
             "INSERT INTO talks (session, turns, words) VALUES (?, ?, ?) ON CONFLICT (session)"
             " DO UPDATE SET turns = turns + excluded.turns, words = words + excluded.words",
-            [(session, *talk) for session, talk in talks.items()],
+            [everywhere, *totals],
         )
     return turn_of, {row[0] for row in fresh}
 
@@ -267,15 +268,15 @@ def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -
     return found
 
 
-def marks(text: str, origin: Origin, *, alone: bool) -> int:
+def marks(text: str, origin: str, *, alone: bool) -> int:
     """What a turn's words show at a glance."""
     found = _ALONE if alone else 0
     if "?" in text:
         found |= _ASKS
-    if authority(origin) >= BINDING_AUTHORITY:
+    if origin in _BINDING:
         found |= _OWN
         words = text.lower()
-        if any(hint in words for hint in _RULE_HINTS) and re.search(_RULE, text, re.I):
+        if any(map(words.__contains__, _RULE_HINTS)) and re.search(_RULE, text, re.I):
             found |= _RULES
         if _NUMBER.search(text):
             found |= _FIGURE

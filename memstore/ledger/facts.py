@@ -25,7 +25,7 @@ from memstore.ledger.times import from_micros, optional
 from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance, Status
 
 _NOT_WORDS = re.compile(r"[^\w]+")
-_ASCII_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or chr(code) == "_")}
+_ASCII_WORDS = bytes(ord(c.lower()) if c.isascii() and (c.isalnum() or c == "_") else 32 for c in map(chr, range(256)))
 _SIGNED = Struct(">q")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -80,26 +80,27 @@ _ROW = """
 _TABLES = "facts JOIN scopes ON scopes.pk = facts.scope"
 
 
-def _checksum(value: str) -> int:
-    return int(_SIGNED.unpack_from(hashlib.sha256(value.encode()).digest())[0])
+def _checksum(value: bytes) -> int:
+    return int(_SIGNED.unpack_from(hashlib.sha256(value).digest())[0])
 
 
 def digest(text: str) -> int:
     """A checksum of the wording: the same for texts that differ only in case, spacing and punctuation."""
+    said = text.encode()
     if text.isascii():
-        words = text.lower().translate(_ASCII_WORDS).split()
+        words = said.translate(_ASCII_WORDS).split()
     else:
-        words = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).split()
-    return _checksum(" ".join(words) or text)
+        words = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).encode().split()
+    return _checksum(b" ".join(words) or said)
 
 
 def seal(id_: str, text: str, *columns: object) -> int:
     """A checksum of what never changes in a fact but its key: id, text, classes, times, lifetime, probability."""
-    return _checksum(f"{id_}\x1f{columns}\x1f{text}")
+    return _checksum(f"{id_}\x1f{columns}\x1f{text}".encode())
 
 
 def key_seal(id_: str, key: str | None) -> int | None:
-    return None if key is None else _checksum(f"{id_}\n{key}")
+    return None if key is None else _checksum(f"{id_}\n{key}".encode())
 
 
 def extractor_pk(tx: Transaction, name: str) -> int:

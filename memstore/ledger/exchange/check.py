@@ -62,7 +62,7 @@ class FactLine(NamedTuple):
     probability: float
     context: dict[str, str]
     provenance: tuple[Pointer, ...]
-    premises: list[str]
+    premises: tuple[str, ...]
 
 
 class TransitionLine(NamedTuple):
@@ -155,6 +155,7 @@ _CLOSED_AT = {type_: [(i, n) for i, n in enumerate(fields) if n in _CLOSED] for 
 _TIMES_AT = {type_: [(i, n) for i, n in enumerate(fields) if n in _MOMENTS] for type_, fields in _FIELDS.items()}
 _POINTER = {"event": _TEXT, "start": _WHOLE, "end": _WHOLE, "extractor": _TEXT}
 _POINTERS = {"provenance": _POINTER, "pointers": {**_POINTER, "fact": _TEXT}}
+_POINTER_VALUES = {name: itemgetter(*fields) for name, fields in _POINTERS.items()}
 _POINTER_TYPES = {"provenance": (str, int, int, str), "pointers": (str, int, int, str, str)}
 _SECONDS = 1e12  # no lifetime is longer: the calendar ends before
 _LARGEST = 2**62
@@ -176,13 +177,14 @@ def _record(line: str) -> dict[str, Any]:
         raise Bad(f"not JSON ({error})") from None
     except RecursionError:
         raise Bad("not a line of a memstore export (nested too deeply)") from None
-    if not isinstance(record, dict) or record.get("type") not in list(_FIELDS):
+    if type(record) is not dict or type(type_ := record.get("type")) is not str or type_ not in _FIELDS:
         raise Bad("not a line of a memstore export")
-    try:
-        # What is escaped may be half a character; exports escape next to nothing.
-        (json.dumps(record, ensure_ascii=False) if "\\u" in line else line).encode()
-    except UnicodeEncodeError:
-        raise Bad("the text is not valid Unicode") from None
+    escapes = "\\u" in line  # what is escaped may be half a character; exports escape next to nothing
+    if escapes or not line.isascii():
+        try:
+            (json.dumps(record, ensure_ascii=False) if escapes else line).encode()
+        except UnicodeEncodeError:
+            raise Bad("the text is not valid Unicode") from None
     return record
 
 
@@ -231,6 +233,7 @@ def _check_event(values: list[Any]) -> None:
 def _check_fact(values: list[Any]) -> None:
     *_, ttl, probability, context, provenance, premises = values
     values[-2] = tuple([_pointer(pointer, "provenance") for pointer in provenance])
+    values[-1] = tuple(premises)
     if premises:
         _check_texts(premises, "premises")
     if context:
@@ -276,9 +279,12 @@ _MORE: Mapping[str, Callable[[list[Any]], None]] = {
 
 
 def _pointer(pointer: Any, name: str) -> Pointer:
-    if not isinstance(pointer, dict):
+    if type(pointer) is not dict:
         raise Bad("a pointer is not an object")
-    values: Pointer = tuple([pointer.get(field, ...) for field in _POINTERS[name]])
+    try:
+        values: Pointer = _POINTER_VALUES[name](pointer)
+    except KeyError:
+        values = ()
     if tuple(map(type, values)) != _POINTER_TYPES[name]:
         _check_fields(pointer, _POINTERS[name])
     if not 0 <= values[1] < values[2] < _LARGEST:

@@ -120,18 +120,19 @@ def _write_events(tx: Transaction, run: _Import, numbers: Sequence[int], values:
     lines = list(map(EventLine._make, values))
     there = _keys(tx, "events", [line.id for line in lines])
     left = _left(tx, there)
-    run.forgotten |= {line.id: left[line.id] for line in lines if left.get(line.id, line.text) != line.text}
+    if left:
+        run.forgotten |= {line.id: left[line.id] for line in lines if left.get(line.id, line.text) != line.text}
     new = [(number, line) for number, line in zip(numbers, lines, strict=True) if line.id not in there]
     run.present += len(lines) - len(new)
     sessions = _sessions(tx, (line for _, line in new))
     first = pk = _next_pk(tx, "events")
     said = [_said(line, sessions[line.scope, line.session]) for _, line in new]
-    known = _known(tx, said)
+    identities = list(map(_identity, said))
+    known = _known(tx, identities)
     rows: list[tuple[object, ...]] = []
     taken: set[tuple[object, ...]] = set()
     pending: list[tuple[int]] = []
-    for (number, line), columns in zip(new, said, strict=True):
-        identity = _identity(columns)
+    for (number, line), columns, identity in zip(new, said, identities, strict=True):
         try:
             if identity in taken:
                 raise Bad("another event of this file has the same identity")
@@ -210,10 +211,9 @@ def _identity(columns: tuple[Any, ...]) -> tuple[object, ...]:
     return (session, ref) if ref is not None else (session, role, at, digest)
 
 
-def _known(tx: Transaction, said: Iterable[tuple[Any, ...]]) -> dict[tuple[object, ...], int]:
+def _known(tx: Transaction, wanted: Sequence[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
     """{identity: pk} of the events of a batch that this store holds already."""
     found: dict[tuple[object, ...], int] = {}
-    wanted = [_identity(columns) for columns in said]
     for length, query in (
         (2, "SELECT e.session, e.ref, e.pk FROM named n JOIN events e ON e.session = n.column1 AND e.ref = n.column2"),
         (
@@ -271,18 +271,21 @@ def _write_facts(tx: Transaction, run: _Import, numbers: Sequence[int], values: 
         try:
             if not line.provenance:
                 raise Bad("the fact has no pointer to an event")
-            spans = [(*sources.span(*span), sources.extractor(by)) for *span, by in line.provenance]
-            if missing := [premise for premise in line.premises if premise not in known]:
-                raise Bad(f"there is no fact {missing[0]}")
+            spans = [sources.pointer(*pointer) for pointer in line.provenance]
+            for premise in line.premises:
+                if premise not in known:
+                    raise Bad(f"there is no fact {premise}")
         except Bad as bad:
             run.refuse(number, bad)
             continue
         scope = scopes[line.scope]
         rows.append((pk, *_columns(line, scope)))
-        pointers += [(pk, *span) for span in spans]
-        premises += [(pk, known[premise]) for premise in line.premises]
+        for span in spans:
+            pointers.append((pk, *span))
+        for premise in line.premises:
+            premises.append((pk, known[premise]))
         if line.text:
-            indexed.append((pk, line.text, min(event for event, *_ in spans)))
+            indexed.append((pk, line.text, min(spans)[0]))
         elif told.text:
             gone.setdefault(scope, []).append(pk)
         if line.key is not None:
@@ -330,10 +333,11 @@ class _Sources:
             raise Bad(f"a pointer reaches past the {length} characters of {id_}")
         return event, start, end
 
-    def extractor(self, name: str) -> int:
-        if name not in self._extractors:
-            self._extractors[name] = facts.extractor_pk(self._tx, name)
-        return self._extractors[name]
+    def pointer(self, id_: str, start: int, end: int, by: str) -> tuple[int, int, int, int]:
+        extractor = self._extractors.get(by)
+        if extractor is None:
+            extractor = self._extractors[by] = facts.extractor_pk(self._tx, by)
+        return (*self.span(id_, start, end), extractor)
 
 
 def _columns(line: FactLine, scope: int) -> tuple[object, ...]:
