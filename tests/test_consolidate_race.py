@@ -37,7 +37,7 @@ def consolidate(path: Path, until: float) -> None:
 
 def started(*calls: tuple) -> list:
     assert forking is not None
-    running = [forking.Process(target=call, args=arguments) for call, *arguments in calls]
+    running = [forking.Process(target=call, args=arguments, daemon=True) for call, *arguments in calls]
     for process in running:
         process.start()
     return running
@@ -67,7 +67,7 @@ def test_two_consolidations_beside_two_writers_lose_nothing_and_can_be_undone(tm
         (write, path, "a", 24), (write, path, "b", 24), (consolidate, path, until), (consolidate, path, until)
     )
     for process in running:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in running] == [0, 0, 0, 0]
     with MemoryStore(path) as store:
         nothing_is_lost(store, 48)

@@ -111,7 +111,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 180
-        while not chroma_client._answers(address) and time.monotonic() < deadline:
+        while not chroma_client._answers(address):
+            assert running.poll() is None, "the server ended before it answered"
+            assert time.monotonic() < deadline, "the server never answered"
             time.sleep(0.2)
         yield address
     finally:
@@ -291,7 +293,7 @@ class TestSeveralProcesses:
             for name in names
         ]
         for worker in workers:
-            _, said = worker.communicate(timeout=300)
+            _, said = worker.communicate(timeout=600)
             assert worker.returncode == 0, said
         where = True if chroma == "beside" else chroma
         with opened(path, chroma=where) as memory:
@@ -348,7 +350,11 @@ class TestSeveralProcesses:
             memory.embed()
             child = os.fork()
             if child == 0:
-                os._exit(0 if told(memory, QUERIES[0]) == exact[QUERIES[0]] else 1)
+                same = False
+                try:
+                    same = told(memory, QUERIES[0]) == exact[QUERIES[0]]
+                finally:
+                    os._exit(0 if same else 1)
             assert os.waitpid(child, 0)[1] == 0
             assert in_use(memory)
             assert told(memory, QUERIES[0]) == exact[QUERIES[0]]

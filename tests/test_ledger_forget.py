@@ -244,15 +244,18 @@ class TestBesideOthers:
         store.import_(tmp_path / "export.jsonl")
         doomed = [store.remember(f"We chose qwertysecret{n}.", modality="decision") for n in range(3)]
         writers = [workers.start("steadily", store.ledger.path, f"w{n}", tmp_path / "done") for n in range(2)]
-        while store.stats()["facts"] < held + 10:  # both have begun
-            time.sleep(0.05)
         took = []
-        for fact in doomed:
-            begun = time.monotonic()
-            store.forget(fact)
-            took.append(time.monotonic() - begun)
-        (tmp_path / "done").touch()
-        told = [json.loads(writer.communicate()[0]) for writer in writers]
+        try:
+            for writer in writers:
+                assert writer.stdout is not None
+                assert json.loads(writer.stdout.readline()) == {"begun": True}
+            for fact in doomed:
+                begun = time.monotonic()
+                store.forget(fact)
+                took.append(time.monotonic() - begun)
+        finally:
+            (tmp_path / "done").touch()
+        told = [json.loads(writer.communicate(timeout=600)[0]) for writer in writers]
         assert [writer.returncode for writer in writers] == [0, 0]
         assert ["error" in one for one in told] == [False, False]
         assert store.finish_forgetting() == []

@@ -94,6 +94,7 @@ class TestManyProcesses:
 
         child = in_child(hog, path, 0)
         while not (tmp_path / "begun").exists():
+            assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended before it had begun"
             time.sleep(0.01)
         ledger = Ledger(path, busy_seconds=30)  # 300 of the hog's writes
         try:

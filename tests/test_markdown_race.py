@@ -159,8 +159,13 @@ class TestNothingIsLost:
         edits = 40
         processes = [start(SYNCER, store.ledger.path, folder, 12) for _ in range(2)]
         processes.append(start(EDITOR, folder, "ann", edits))
-        for process in processes:
-            assert process.wait(120) == 0, process.stderr.read()
+        try:
+            for process in processes:
+                _, said = process.communicate(timeout=600)
+                assert process.returncode == 0, said
+        finally:
+            for process in processes:
+                process.kill()
         store.sync(folder, origin="user")
         texts = [fact.text for fact in store.facts(status="live")]
         assert sorted(t for t in texts if t.startswith("Edit")) == sorted(

@@ -139,7 +139,7 @@ def hold(path: str) -> None:
 
 
 def steadily(path: str, name: str, until: str) -> None:
-    """Write one fact after another until a file is there, then tell of all, and of the longest wait in seconds."""
+    """Write one fact after another until a file is there; tell of the first, then of all and the longest wait (s)."""
     longest = 0.0
     facts = []
     with MemoryStore(path) as store:
@@ -147,6 +147,8 @@ def steadily(path: str, name: str, until: str) -> None:
             begun = time.monotonic()
             facts.append(store.remember(f"memo {name} {len(facts)}", modality="decision", session=name).id)
             longest = max(longest, time.monotonic() - begun)
+            if len(facts) == 1:
+                say(begun=True)
     say(facts=facts, longest=longest)
 
 
