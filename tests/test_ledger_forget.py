@@ -23,7 +23,7 @@ from evals.benchmarks.ledger import export_lines
 from memstore import MemoryStore, Status
 from memstore.errors import UsageError
 from memstore.ledger.forgetting import BLANK
-from tests.conftest import NOON, Clock
+from tests.conftest import NOON, Clock, ticking
 from tests.ledger import invariants, workers
 from tests.test_ledger_machine import EveryLine
 
@@ -318,8 +318,7 @@ class TestWhatStays:
         assert [r.text for r in store.recall("chose tea")] == ["We chose tea."]
 
     def test_what_others_said_as_well_stays_and_what_rests_on_it_is_doubted(self, tmp_path: Path) -> None:
-        clock = Clock()
-        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine(), clock=clock)
+        store = MemoryStore(tmp_path / "memory.db", extractor=EveryLine(), clock=ticking())
         first = store.record("We drink tea.", role="user", session="s1", ref="1")
         second = store.record("We drink tea.", role="user", session="s2", ref="1", at=NOON)
         store.capture()
