@@ -6,11 +6,13 @@ result are plain picklable values, and nothing else crosses.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from evals.model import EvalError
@@ -27,7 +29,7 @@ def fan_out(work: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator
     if workers <= 1 or len(jobs) <= 1:
         yield from map(work, jobs)
         return
-    executor = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _leave_interrupts_to_the_parent)
+    executor = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _belong_to_the_parent)
     try:
         for future in as_completed([executor.submit(work, job) for job in jobs]):
             yield future.result()
@@ -39,5 +41,14 @@ def fan_out(work: Callable[[J], R], jobs: Sequence[J], workers: int) -> Iterator
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _belong_to_the_parent() -> None:
+    """Interrupts are the parent's to answer, and a worker whose parent was killed has nobody to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+
+
+def _leave_with_the_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

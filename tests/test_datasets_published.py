@@ -120,6 +120,24 @@ class TestPublishedFilesOfOthers:
         assert sample.probes[0].expect == {"answers": ["trumpet"]}
         assert sample.probes[0].category == "factconsolidation_sh_6k"
 
+    def test_memoryagentbench_is_read_whole_as_it_is_published(self, tmp_path: Path) -> None:
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        folder = tmp_path / "memoryagentbench" / "data"
+        folder.mkdir(parents=True)
+        for competency in ("Accurate_Retrieval", "Conflict_Resolution"):
+            row = {
+                "context": "0. Ann lives in Oslo.",
+                "questions": ["Where does Ann live?"],
+                "answers": [["Oslo", "in Oslo"]],
+                "metadata": {"source": f"made_{competency}"},
+            }
+            parquet.write_table(pyarrow.Table.from_pylist([row]), folder / f"{competency}-00000-of-00001.parquet")
+        samples = memoryagentbench.load(tmp_path)
+        assert [sample.id for sample in samples] == ["Accurate_Retrieval/0", "Conflict_Resolution/0"]
+        assert samples[0].probes[0].category == "made_Accurate_Retrieval"
+        assert samples[0].probes[0].expect["answers"] == ["Oslo", "in Oslo"]
+
     def test_memoryagentbench_paragraphs_are_packed_and_nothing_is_lost(self) -> None:
         context = "\n".join(f"line {number} " + "x" * 300 for number in range(30))
         packed = list(memoryagentbench.pieces(context))

@@ -265,7 +265,49 @@ run(t.plan(t.Slow, t.Recency, t.Dice), Path({path!r}))
 """
 
 
+WORKING = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+import test_evals_runner as t
+from evals.fanout import fan_out
+if __name__ == "__main__":
+    list(fan_out(t.sleep_and_say_who, [Path({folder!r})] * 2, 2))
+"""
+
+
+def sleep_and_say_who(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(120)
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and is no zombie waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class TestKilled:
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
+    def test_the_workers_of_a_killed_run_do_not_outlive_it(self, tmp_path: Path) -> None:
+        script, folder = tmp_path / "working.py", tmp_path / "who"
+        folder.mkdir()
+        script.write_text(WORKING.format(here=str(Path(__file__).parent), folder=str(folder)))
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        parent = subprocess.Popen([sys.executable, str(script)], env=environment)
+        patience = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < patience:
+            time.sleep(0.05)
+        workers = [int(path.name) for path in folder.iterdir()]
+        assert len(workers) == 2
+        parent.kill()
+        parent.wait()
+        while any(map(running, workers)) and time.monotonic() < patience:
+            time.sleep(0.05)
+        assert not any(map(running, workers))
+
     def test_killed_at_random_and_resumed_it_ends_with_the_same_footer(self, tmp_path: Path) -> None:
         whole = run(plan(Slow, Recency, Dice), tmp_path / "whole.jsonl").footer
         path = tmp_path / "killed.jsonl"

@@ -20,7 +20,15 @@ from evals.model import EvalError, Probe, Query, Sample, Turn
 SOURCE = Source(
     folder="memoryagentbench",
     title="MemoryAgentBench (Hu et al. 2025)",
-    patterns=("Conflict_Resolution*", "Accurate_Retrieval*", "Long_Range_Understanding*", "Test_Time_Learning*"),
+    # As published, a parquet file for each competency, which together are the set; else one of them, converted.
+    patterns=(
+        "data/*-of-*.parquet",
+        "*-of-*.parquet",
+        "Conflict_Resolution*",
+        "Accurate_Retrieval*",
+        "Long_Range_Understanding*",
+        "Test_Time_Learning*",
+    ),
     where="https://huggingface.co/datasets/ai-hyz/MemoryAgentBench",
     licence="MIT",
     ships=False,
@@ -31,12 +39,14 @@ FACT = re.compile(r"^\d+\.\s+")
 
 
 def load(data: Path, limit: int | None = None) -> list[Sample]:
-    path = locate(data, SOURCE)[0]
-    rows = _parquet(path) if path.suffix == ".parquet" else read_rows(path)
-    try:
-        return [_sample(f"{path.stem.split('-')[0]}/{n}", row) for n, row in enumerate(rows[:limit])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise wrong_format(path, SOURCE, f"{type(error).__name__}: {error}") from error
+    samples: list[Sample] = []
+    for path in locate(data, SOURCE):
+        rows = _parquet(path) if path.suffix == ".parquet" else read_rows(path)
+        try:
+            samples += [_sample(f"{path.stem.split('-')[0]}/{n}", row) for n, row in enumerate(rows[:limit])]
+        except (KeyError, TypeError, ValueError) as error:
+            raise wrong_format(path, SOURCE, f"{type(error).__name__}: {error}") from error
+    return samples[:limit]
 
 
 def _parquet(path: Path) -> list[dict[str, Any]]:
