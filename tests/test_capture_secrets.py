@@ -28,6 +28,9 @@ class TestMasking:
             ("DB_PASSWORD=swordfish", "swordfish", "password"),
             ("Authorization: Bearer abcdefghijklmnop123456", "abcdefghij", "bearer-token"),
             ("https://api.example/v1?q=x&token=abcdef123456", "abcdef123456", "url-password"),
+            ("curl -s -u admin:s3cret https://x.example", "s3cret", "command-password"),
+            ("mysqldump -u root -phunter22 shop", "hunter22", "command-password"),
+            ("machine x.example login bob password s3cretz", "s3cretz", "netrc-password"),
             (PEM + "-----END RSA PRIVATE KEY-----", "MIIEow", "private-key"),
             (PEM + "and then the paste was cut", "MIIEow", "private-key"),
         ],
@@ -51,6 +54,10 @@ class TestMasking:
             "see https://example.org/a:b@c",
             "The secret is to keep functions short.",
             "rotate tokens every 30 days",
+            "curl -u $USER:$TOKEN https://x.example",
+            "mysql -p3306 shop",
+            "mysql -u root -p",
+            "After the login a password is asked for",
         ],
     )
     def test_leaves_ordinary_words_alone(self, text: str) -> None:

@@ -4,7 +4,7 @@
 
 - tokens that name their issuer by a prefix (`ghp_…`, `AKIA…`, `sk-ant-…`, `xoxb-…`, JSON web tokens …);
 - private key blocks, whole, and what is left of one that was cut off;
-- credentials in URLs, `Authorization` headers and connection strings;
+- credentials in URLs, `Authorization` headers, connection strings and commands (`curl -u`);
 - values given to a name that says what they are (`password = …`, `"api_key": "…"`, "the token is …").
 
 These are our own patterns, not a library, by measurement: detect-secrets reads 470 lines a second here, needs `requests`
@@ -71,6 +71,9 @@ _TOKENS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("json-web-token", ("eyj",), r"\beyJ[A-Za-z0-9_=-]{8,}+\.[A-Za-z0-9_=-]{4,}+(?:\.[A-Za-z0-9_.+/=-]*+)?"),
     ("bearer-token", ("bearer", "basic", "token"), r"(?i:\b(?:bearer|basic|authorization:\s*token)\s+)(?P<s>[A-Za-z0-9_.~+/=-]{16,}+)"),
     ("url-password", ("://",), r"(?<=://)[^\s:/@'\"<>\[\]{}$]{0,100}:(?P<s>(?!\[masked:|\$)[^\s/@'\"<>]{1,200})@(?=[A-Za-z0-9\[])"),
+    ("command-password", ("curl", "wget"), r"\b(?:curl|wget)\b[^\n|;]{0,300}?\s(?:-u|--user)[ =]{0,2}['\"]?[^\s:'\"$]{1,100}:(?P<s>(?!\[masked:|\$)[^\s'\"]{1,200}+)"),
+    ("command-password", ("mysql", "mariadb"), r"\b(?:mysql|mariadb)(?:dump|admin)?\b[^\n|;]{0,200}?\s-p(?P<s>(?!\[masked:|\$|\d{1,5}\b)[^\s'\"$-][^\s'\"]{3,200}+)"),
+    ("netrc-password", ("login",), r"\blogin\s{1,4}\S{1,100}\s{1,20}password\s{1,4}(?P<s>(?!\[masked:|\$)\S{4,200}+)"),
     ("url-password", ("=",), r"[?&](?:api_?key|access_?token|token|auth|sig(?:nature)?|secret|password|key)=(?P<s>(?!\[masked:)[A-Za-z0-9_.%~+-]{8,}+)"),
 )  # fmt: skip
 # One plain loop over all literals: every text that is kept goes through it.
