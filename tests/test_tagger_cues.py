@@ -48,6 +48,10 @@ class TestAnyTextIsTagged:
         assert len(clip(text)) < 2000
         assert modality(text) is Modality.QUESTION
 
+    def test_blanks_between_words_say_nothing(self) -> None:
+        (spread,), (tight,) = (TAGGER.tag([f"We could{blanks}cache this."]) for blanks in (" " * 1100, " "))
+        assert spread == tight
+
 
 class TestClauses:
     def test_clauses_cover_the_sentence_in_order(self) -> None:

@@ -133,8 +133,13 @@ def clauses(text: str) -> list[Clause]:
     return found
 
 
+_BLANKS = re.compile(r"\s{9,}")
+
+
 def clip(text: str) -> str:
-    """The part of a very long text that is judged: its beginning and its end."""
+    """What of a text is judged: of a very long one its beginning and its end; a run of blanks as one, for patterns that
+    look for blanks would begin anew at each."""
+    text = _BLANKS.sub(" ", text)
     if len(text) <= MAX_CHARS:
         return text
     return text[: MAX_CHARS // 2] + " … " + text[-MAX_CHARS // 2 :]
