@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,6 +243,28 @@ class TestBadLines:
         report = copy.import_(tmp_path / "bad.jsonl", skip_bad_lines=True)
         assert report.problems[0].startswith("line 3: not JSON")
         assert copy.facts() == full.facts()
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_whatever_becomes_of_it_the_collector_is_as_it_was(
+        self, full: MemoryStore, tmp_path: Path, before: bool
+    ) -> None:
+        full.export(tmp_path / "one.jsonl")
+        good = (tmp_path / "one.jsonl").read_text()
+        refused = good.replace('"start": 0, "end": ', '"start": 0, "end": 9')  # seen only when it is to be written
+        (tmp_path / "bad.jsonl").write_text(good + "{}")
+        (tmp_path / "refused.jsonl").write_text(refused)
+        copy = MemoryStore(tmp_path / "copy.db")
+        try:
+            gc.enable() if before else gc.disable()
+            for name, complaint in (("bad", "nothing was imported"), ("refused", "reaches past"), ("one", None)):
+                if complaint is None:
+                    copy.import_(tmp_path / f"{name}.jsonl")
+                else:
+                    with pytest.raises(ImportFailed, match=complaint):
+                        copy.import_(tmp_path / f"{name}.jsonl")
+                assert gc.isenabled() is before
+        finally:
+            gc.enable()
 
     def test_a_file_that_was_cut_off_is_not_mistaken_for_a_whole_one(self, full: MemoryStore, tmp_path: Path) -> None:
         full.export(tmp_path / "one.jsonl")

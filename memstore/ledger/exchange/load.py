@@ -21,6 +21,7 @@ from memstore.ledger.exchange.check import (
     TransitionLine,
     examine,
 )
+from memstore.ledger.exchange.collector import in_runs, uncollected
 from memstore.ledger.exchange.spool import Spool
 from memstore.model import Change
 from memstore.reports import Imported
@@ -72,12 +73,12 @@ def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index, root: str |
     that name under `root`; all others are kept without a root, so that nothing is ever looked at for them.
     """
     with Spool(ledger.path.parent) as spool:
-        problems = examine(file, spool.add)
+        problems = examine(in_runs(file), spool.add)
         if problems and not skip:
             raise ImportFailed(_telling(problems) + "; nothing was imported")
         run = _Import(skip, problems, root, anywhere)
         for type_, numbers, values in spool.batches():
-            with ledger.writing() as tx:
+            with uncollected(), ledger.writing() as tx:
                 _WRITERS[type_](tx, run, numbers, values, index)
     with ledger.writing() as tx:
         _record_clashes(tx, run)
