@@ -88,6 +88,11 @@ def test_the_number_of_anchors_and_the_search_are_bounded(root) -> None:
     assert find_anchors("parse_header() there", root, inventory=Inventory(root, seconds=-1.0)) == []
 
 
+@pytest.mark.parametrize("run", ["a", "--a", "a.", "a/", "a::", "Aa", "a_", "`a", ":", "a.py:", "a.py ", "f() "])
+def test_a_long_run_of_anything_is_read_in_time_with_its_length(root, run) -> None:
+    assert find_anchors(run * (200_000 // len(run)) + "()", root) == []  # a quadratic reading takes minutes
+
+
 def test_one_inventory_serves_many_texts_and_reads_each_file_once(root) -> None:
     inventory = Inventory(root)
     first = find_anchors("refresh_token() there", root, inventory=inventory)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from memstore.coherence import files, symbols
@@ -55,14 +56,14 @@ class AnchorTarget:
         return self.path
 
 
-_URL = re.compile(r"\w+://\S+")
+_URL = re.compile(r"(?<!\w)\w+://\S+")
 _PATH = re.compile(r"(?<![\w/.@-])((?:\.{0,2}/)?(?:[\w.@+-]+/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9})(?![\w/])")
 _LINES = re.compile(r"(?::|#L)(\d{1,7})(?:-L?(\d{1,7}))?(?!\d|[.:]\d)")
 _CALL = re.compile(r"(?<![\w.:])([A-Za-z_]\w*(?:(?:\.|::)[A-Za-z_]\w*)*)\(\)")
 _QUOTED = re.compile(r"`([A-Za-z_][\w-]*(?:(?:\.|::)[A-Za-z_][\w-]*)*)`")
 _FLAG = re.compile(r"(?<![\w-])(--[A-Za-z][\w-]*\w)")
 _CONSTANT = re.compile(r"(?<![\w`.])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w(])")
-_COINED = re.compile(r"(?<![\w`.])((?:[A-Z][a-z0-9]+){2,}(?:\.\w+)?|[a-z]\w*_\w+)(?![\w(/]|\.\w)")
+_COINED = re.compile(r"(?<![\w`.])((?:[A-Z][a-z0-9]+){2,}(?:\.\w+)?|[a-z][^\W_]*+_\w++)(?![\w(/]|\.\w)")
 
 
 def find_anchors(
@@ -76,8 +77,9 @@ def find_anchors(
     known = inventory or Inventory(root, seconds=seconds)
     prose = _URL.sub(" ", text)
     named: dict[str, list[tuple[int, int] | None]] = {}
+    existing = cache(lambda mention: _existing(root, mention, known))
     for match in _PATH.finditer(prose):
-        path = _existing(root, match[1], known)
+        path = existing(match[1])
         if path is not None:
             lines = _LINES.match(prose, match.end())
             span = (int(lines[1]), int(lines[2] or lines[1])) if lines else None
