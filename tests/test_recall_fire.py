@@ -60,7 +60,7 @@ DAMAGE = (
     "UPDATE lists SET places = zeroblob(length(places))",
     "UPDATE lists_state SET generation = ''",
     "UPDATE vectors SET vector = zeroblob(384)",
-    "UPDATE vectors SET place = place + (1 << 18)",
+    "UPDATE OR REPLACE vectors SET place = place + (1 << 18)",
     "UPDATE vectors_state SET upto = 1000000",
     "DELETE FROM vectors",
 )
