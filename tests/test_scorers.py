@@ -20,6 +20,7 @@ from evals.scorers.answers import AnswerInContext, ChoiceByOverlap
 from evals.scorers.controls import Unanswerable
 from evals.scorers.cost import Cost, tokens
 from evals.scorers.fidelity import VerbatimFidelity
+from evals.scorers.locomo import OfficialRecall
 from evals.scorers.modality import ModalityLoss
 from evals.scorers.phrases import Phrases
 from evals.scorers.poisoning import Poisoning
@@ -67,6 +68,7 @@ SCORERS = [
     Unanswerable(),
     SessionRecall(),
     longmemeval.OfficialRetrieval(),
+    OfficialRecall(),
     Poisoning(),
     Suspicion(),
     AnswerInContext(),
@@ -424,6 +426,16 @@ class TestOfficialLongMemEval:
         by_its_turn = longmemeval.OfficialRetrieval().score(asked, answer(Recalled("x", ("s1_3",))), sample)
         assert by_another_turn["longmemeval/session_recall_all@5"] == 0
         assert by_its_turn["longmemeval/session_recall_all@5"] == 1
+
+
+class TestOfficialLoCoMo:
+    def test_it_is_the_share_of_the_evidence_among_the_first_k(self) -> None:
+        asked = probe(evidence=["t0", "t3"])
+        found = OfficialRecall().score(asked, answer("t3", "t1", "t2", "t4", "t5", "t0"), SAMPLE)
+        assert found == {"locomo/recall@5": 0.5, "locomo/recall@10": 1.0}
+
+    def test_without_evidence_it_is_unscored_where_theirs_is_one(self) -> None:
+        assert set(OfficialRecall().score(probe(), answer("t3"), SAMPLE).values()) == {None}
 
 
 class TestPoisoning:

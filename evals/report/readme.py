@@ -106,7 +106,8 @@ def _behind(found: Sequence[TaskTable], run: RunLog) -> str:
         holm |= stats.holm({key: one.p for key, one in compared.items() if key[0] == table.task})
     lower = {(t.task, c) for t in found for c in t.lower_is_better}
     sure, unsure = _ahead(compared, holm, lower, sure=True), _ahead(compared, holm, lower, sure=False)
-    said = [f"**Where others beat {OURS}** ({len(compared)} paired comparisons, Holm-corrected within each task):"]
+    how = f"{len(compared)} paired comparisons of headline metrics, Holm-corrected within each task"
+    said = [f"**Where others beat {OURS}** ({how}):"]
     said.append("\n".join(f"- {line}" for line in sure) if sure else "- nowhere beyond chance.")
     if unsure:
         said.append("Also ahead, but not beyond chance: " + "; ".join(unsure) + ".")
