@@ -164,27 +164,32 @@ class _Hits:
         begins, counts = bounds[::2], np.maximum(bounds[1::2] - bounds[::2], 0)  # damaged lists have no order
         ends = counts.cumsum()
         # Which range, of which list, each place is from, and where it is there.
-        self._in = np.repeat(np.arange(len(counts)), counts)
-        at = np.arange(len(self._in)) + (begins - ends + counts)[self._in]
+        of = np.repeat(np.arange(len(counts)), counts)
+        at = np.arange(len(of)) + (begins - ends + counts)[of]
         of_list = [0, *ends[self._ranges - 1 :: self._ranges].tolist()] if len(counts) else [0]
         parts = [places[at[begin:end]] for places, (begin, end) in zip(lists, pairwise(of_list), strict=False)]
         self._places = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
-        self._keys = self._places >> bits
+        # A key may have many places: from here on it is looked at once.
+        keys = self._places >> bits
+        first = np.flatnonzero(_firsts(keys) | _firsts(of))
+        self._keys, self._in, self._counts = keys[first], of[first], np.diff(first, append=len(keys))
         self._list = self._in // max(1, self._ranges)
 
     def by_range(self) -> np.ndarray:
-        first = _firsts(self._keys) | _firsts(self._in)
-        return np.bincount(self._in[first], minlength=self._lists * self._ranges).astype(np.float64)
+        # As what they are multiplied with: converting once is faster than at every step.
+        return np.bincount(self._in, minlength=self._lists * self._ranges).astype(np.float64)
 
     def by_slot(self, keys: np.ndarray, slots: np.ndarray, size: int) -> np.ndarray:
         at, known = _at(keys, self._keys)
         found = (slots[at] + self._list * size)[known] if len(keys) else at
-        # As what they are multiplied with: converting once is faster than at every step.
-        return np.bincount(found, minlength=self._lists * size).astype(np.float64)
+        return np.bincount(found, self._counts[known] if len(keys) else None, self._lists * size).astype(np.float64)
 
     def of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
         _, known = _at(np.array(sorted(keys), dtype=np.int64), self._keys)
-        return list(zip(self._list[known].tolist(), self._places[known].tolist(), strict=True))
+        if not len(known):
+            return []
+        lists, places = np.repeat(self._list, known * self._counts), self._places[np.repeat(known, self._counts)]
+        return list(zip(lists.tolist(), places.tolist(), strict=True))
 
 
 def _firsts(keys: np.ndarray) -> np.ndarray:
