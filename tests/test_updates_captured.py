@@ -128,6 +128,9 @@ class TestCorrectionsInOneTurn:
             ("The initial deployment is on March 25.", "Final testing with the users runs until April 16."),
             ("Originally the review was at 3 pm.", "But Alice can only come at 5 pm."),
             ("The rollout was initially set for May 2.", "But May 9 is a holiday."),
+            ("The first release was on May 3.", "The final release will be on June 9."),
+            ("The initial draft was due on May 3.", "The final draft is due on May 20."),
+            ("The first exam was at 9 am.", "The final exam is at 2 pm."),
         ],
     )
     def test_the_first_and_the_last_of_many_steps_and_another_thing_leave_it(self, tmp_path, first, then) -> None:

@@ -77,11 +77,12 @@ WAS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,6}?)(?:was|were|used\s+to\
 IS = re.compile(r"\W*(?P<subject>(?:[\w’'-]+\s+){1,7}?)(?:is|are)\b(?:\s+(?:now|actually|really)\b)?", re.IGNORECASE)
 REALLY = re.compile(r"\b(?:actual(?:ly)?|now|corrected|correct|new|current(?:ly)?|real(?:ly)?)\b", re.IGNORECASE)
 # A plan as it was told before it changed, and as it came out. "Initial" and "final" alone also name the first and the last of
-# many steps ("initial draft: May 3", "final review: May 20"), of which neither replaces the other.
+# many steps ("initial draft: May 3", "final review: May 20"), of which neither replaces the other; a plan's date has no steps.
 AT_FIRST = re.compile(
     r"\b(?:(?:originally|initially|at\s+first|first\s+(?:planned|set|scheduled)|previously|used\s+to|"
     r"then\s+(?:we|it|they|i)\s+(?:was\s+|were\s+)?(?:moved|changed|pushed|switched|went))\b"
-    r"|(?:original|initial|previous|earlier|first)\s+(?:[\w’'-]+\s+){1,3}?(?:was|were|had\s+been)\b)",
+    r"|(?:original\s+(?:[\w’'-]+\s+){1,3}?|(?:initial|previous|earlier)\s+(?:[\w’'-]+\s+){0,2}?"
+    r"(?:date|day|deadline|time|slot|schedule|plan|target|estimate|budget|quote|price|limit|figure|number)s?\s+)(?:was|were|had\s+been)\b)",
     re.IGNORECASE,
 )
 FINAL = re.compile(
