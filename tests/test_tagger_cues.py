@@ -94,6 +94,10 @@ class TestClauses:
             ("I like the style we decided on.", False),
             ("Ann said we decided on it.", False),
             ("We have not decided to buy it.", False),
+            ("We finally agreed to buy it.", True),
+            ("I nearly agreed to buy it.", False),
+            ("We tentatively agreed to buy it.", False),
+            ("It was never agreed to buy it.", False),
         ],
     )
     def test_a_decision_is_told_by_a_last_clause_that_opens_with_it(self, text: str, told: bool) -> None:
