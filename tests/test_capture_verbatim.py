@@ -238,6 +238,7 @@ class TestFeedback:
             ("The one pull request was the right call, splitting it would only have been churn.", Kind.FEEDBACK),
             ("Your summary was exactly right.", Kind.FEEDBACK),
             ("The call was right after lunch.", Kind.PROJECT),
+            ("The numbers were right-aligned.", Kind.PROJECT),
             ("I'm a data scientist at a bank.", Kind.USER),
             ("The incidents are tracked in the Linear project INGEST.", Kind.REFERENCE),
             ("We use base62 short codes.", Kind.PROJECT),

@@ -41,6 +41,8 @@ class TestWordsThatBeginOrEndAnExercise:
             "Enough brainstorming: we use Redis.",
             "We ran a dry run of the migration.",
             "Our brainstorming sessions are on Monday.",
+            "Let's switch to the real database.",
+            "Stop thinking out loud.",
         ],
     )
     def test_that_say_more_are_facts(self, text: str, tmp_path) -> None:

@@ -54,10 +54,14 @@ _MEANT = re.compile(
 _AROUND = frozenset(
     content(
         "ok okay alright right well then now just here bit minute moment while quick quickly together today talk discussion "
-        "session exercise stuff thing things guys everyone back work start begin continue move on moving"
+        "session exercise stuff thing things guys everyone back work start begin continue move on moving "
+        "commitments decisions plans topic subject matter question problem task project world life"
     )
 )
 """Words that say no more beside such a beginning or end."""
+# "Let's switch to the real database" names what is chosen; "stop thinking out loud", "not done brainstorming" bid something.
+_REAL = re.compile(r"\b(?:real|actual)\s+(\w+)", re.IGNORECASE)
+_BIDS = re.compile(r"^\W*(?:please\s+)?stop\b|\b(?:not|never)\b|n(?:'|’)t\b", re.IGNORECASE)
 LONGEST = 40
 """Events that an exercise may last. What was opened and not closed by then was left without a word."""
 _WITHIN = {Modality.DECISION: Modality.OPTION_CONSIDERED, Modality.OBSERVATION: Modality.HYPOTHESIS}
@@ -78,7 +82,8 @@ class Exercise:
 def frames(text: str) -> bool:
     """Whether a sentence does nothing but begin or end an exercise: once that is done, it says nothing to remember."""
     left = _CLOSES.sub(" ", _OPENS.sub(" ", text))
-    return left != text and _AROUND.issuperset(content(left))
+    real = (of for match in _REAL.finditer(text) for of in content(match[1]))
+    return left != text and not _BIDS.search(text) and _AROUND.issuperset([*content(left), *real])
 
 
 def closes(event: Event) -> bool:

@@ -28,7 +28,7 @@ _FEEDBACK = re.compile(
 )
 # A verdict on what was done is feedback however its reason is hedged ("…, splitting it would only have been churn").
 _VERDICT = re.compile(
-    r"\b(?:was|were)\s+(?:(?:exactly|just|precisely|absolutely|definitely|really)\s+)?(?:right\b(?!\s+(?:after|before|now|on|in|at))|"
+    r"\b(?:was|were)\s+(?:(?:exactly|just|precisely|absolutely|definitely|really)\s+)?(?:right\b(?!-|\s+(?:after|before|now|on|in|at|there|here|next|under|above|below|behind|beside|up|down|around|by|where|into)\b)|"
     r"(?:the|an?)\s+(?:good|great|right|wrong|bad|perfect)\s+(?:call|move|choice|approach|instinct)\b)",
     re.IGNORECASE,
 )
