@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from memstore import MemoryStore, Status
+from memstore import MemoryStore, Origin, Status
 from memstore.ledger import events
 from memstore.store import resumed
 
@@ -69,6 +69,20 @@ class TestTurnsThatAResumedSessionBringsAlong:
         said(memory, "A", TALK[2], scope="other")
         assert memory.capture().corroborated == 1
         assert memory.capture(scope="other").facts == 1
+
+    def test_are_told_from_the_same_words_in_another_voice(self, memory: MemoryStore) -> None:
+        memory.record(TALK[2], role="user", origin="document", session="A", ref="u0", at=AT)
+        said(memory, "B", TALK[2])
+        memory.capture()
+        assert {fact.origin for fact in memory.facts(status="live")} >= {Origin.USER}
+
+    def test_are_known_when_the_first_of_them_was_forgotten(self, memory: MemoryStore) -> None:
+        said(memory, "A", "My name is Ann.", *TALK[:2])
+        memory.capture()
+        memory.forget(next(fact for fact in memory.facts() if "Ann" in fact.text))
+        said(memory, "B", "My name is Ann.", *TALK[:2])
+        assert memory.capture().skipped[BROUGHT] == 2
+        assert {f.text: memory.status(f) for f in memory.facts()}.get(TALK[0]) is Status.SUPERSEDED
 
     def test_are_looked_for_only_where_a_session_begins_with_anothers_words(self, memory: MemoryStore) -> None:
         said(memory, "A", *TALK)
