@@ -11,6 +11,7 @@ import pytest
 
 from memstore import MemoryStore, Status
 from memstore.errors import ImportFailed, UsageError
+from memstore.ledger.exchange.spool import Spool
 from tests.conftest import NOON, Clock
 
 
@@ -265,6 +266,16 @@ class TestBadLines:
                 assert gc.isenabled() is before
         finally:
             gc.enable()
+
+    def test_so_it_is_while_the_error_is_kept(
+        self, full: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        full.export(tmp_path / "one.jsonl")
+        monkeypatch.setattr(Spool, "add", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError) as kept:
+            MemoryStore(tmp_path / "copy.db").import_(tmp_path / "one.jsonl")
+        assert kept.tb is not None
+        assert gc.isenabled()
 
     def test_a_file_that_was_cut_off_is_not_mistaken_for_a_whole_one(self, full: MemoryStore, tmp_path: Path) -> None:
         full.export(tmp_path / "one.jsonl")

@@ -195,6 +195,12 @@ class TestBadFiles:
     def test_a_directory(self, tmp_path: Path) -> None:
         refused(tmp_path, NotAStore, "is a directory")
 
+    def test_a_link_that_leads_back_to_itself(self, tmp_path: Path) -> None:
+        (tmp_path / "one.db").symlink_to(tmp_path / "two.db")
+        (tmp_path / "two.db").symlink_to(tmp_path / "one.db")
+        with pytest.raises(StoreError):  # Python tells such links from 3.13 on only when they are opened
+            MemoryStore(tmp_path / "one.db")
+
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         refused_path = tmp_path / "no" / "memory.db"
         with pytest.raises(NotAStore, match="no directory"):

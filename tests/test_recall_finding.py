@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memstore import MemoryStore
-from memstore.index import lexical, places
+from memstore.index import lexical, lists, places
 from memstore.index.arrays import ARRAYS
 from memstore.index.columns import LISTS
 from memstore.index.kept import kept
 from memstore.model import Modality, Origin
+from memstore.recall.find import find
 from memstore.recall.understanding import read
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
@@ -138,6 +139,50 @@ class TestIndexesAreCaches:
             assert all(held[id_] == text for id_, text, _ in told(memory, query))
         memory.rebuild()
         assert {query: told(memory, query) for query in QUESTIONS} == before
+
+    @pytest.mark.parametrize("damage", [
+        "UPDATE talks SET words = 'many'",
+        "UPDATE talks SET turns = x'01ff'",
+        "UPDATE turns SET marks = x''",
+        "UPDATE turns SET at = 'now'",
+        "UPDATE turns SET at = 4611686018427387904",
+        "UPDATE turns SET words = -4611686018427387904",
+        "UPDATE lists SET sessions = 'x'",
+        "UPDATE lists SET places = 'some'",
+    ])  # fmt: skip
+    def test_what_is_no_number_where_one_should_be_costs_no_answer(self, memory: MemoryStore, damage: str) -> None:
+        with memory.ledger.writing() as tx:
+            lists.gather(tx)
+        memory.ledger.connection.execute(damage)
+        held = {fact.id: fact.text for fact in memory.facts()}
+        for _ in ("without numpy", "with it"):
+            answers = memory.recall("What do we use Redis for in January 2026?", now=NOW)
+            assert answers
+            assert all(held[r.fact_id] == r.text for r in answers)
+
+    def test_damage_that_is_met_late_costs_no_answer(
+        self, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("memstore.recall.find._BATCH", 1)
+        held = {fact.id: fact.text for fact in memory.facts()}
+        found = find(memory.ledger.connection, read("Redis TTL tests", NOW), [1], 50)
+        first = next(found)
+        memory.ledger.connection.execute("DROP TABLE statements")
+        told = [first.fact, *(one.fact for one in found)]
+        assert len(told) == len(set(told))
+        assert len(told) >= sum("Redis" in text or "TTL" in text for text in held.values())
+
+    def test_questions_without_end_do_not_fill_the_memory(
+        self, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("memstore.index.kept._MOST_PLACES", 1000)
+        before = told(memory, QUESTIONS[0])
+        for number in range(100):
+            memory.recall(f"word{number} Redis", now=NOW)
+        known = kept(memory.ledger.connection)
+        assert len(known.gathered) < 50
+        assert len(known.lists) < 50
+        assert told(memory, QUESTIONS[0]) == before
 
     def test_a_superseded_fact_that_an_index_still_holds_gives_way(self, memory: MemoryStore) -> None:
         old = memory.recall("What storage do we use?", k=1, now=NOW)[0]
@@ -259,6 +304,16 @@ class TestUnderstanding:
         periods = read(query, NOW).periods
         assert any(period.holds(inside) for period in periods)
         assert not any(period.holds(outside) for period in periods)
+
+    @pytest.mark.parametrize("long_ago", ["3000 years ago", "999999 years ago", f"{'9' * 5000} days ago"])
+    def test_what_was_before_the_calendar_is_no_period(self, long_ago: str) -> None:
+        assert not read(f"what was here {long_ago}?", NOW).periods
+
+    def test_a_turn_that_speaks_of_it_is_captured(self, memory: MemoryStore) -> None:
+        text = "We now use Postgres instead of Redis, not ink as 3000 years ago."
+        memory.record(text, role="user", session="work")
+        memory.capture()
+        assert text in {r.text for r in memory.recall("Postgres instead of ink 3000 years ago", now=NOW)}
 
     def test_the_verb_may_is_no_month(self) -> None:
         assert read("what may we drop?", NOW).periods == ()

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from memstore.index.lists import Postings
     from memstore.index.places import Turns
 
-# Places in all the lists that are kept (eight bytes each), and turns (some fifty).
+# Places in all the lists that are kept (eight bytes each), and turns (some fifty). A list takes as much as so many
+# places before it has any: words that are in no statement are asked for too, and there is no end to those.
 _MOST_PLACES = 8_000_000
+_LIST = 64
 _MOST_TURNS = 100_000
 
 
@@ -63,17 +65,23 @@ class Kept:
         self.talks: dict[int, tuple[int, int]] = {}
         self.turns: dict[tuple[str, int], Turns] = {}
         self.speakers = Speakers()
-        self._places = self._turns = 0
+        self._gathered = self._listed = self._turns = 0
 
     def follow(self, newest: int) -> None:
         if self.newest != newest:
-            self.newest, self.lists, self.talks = newest, {}, {}
+            self.newest, self.lists, self.talks, self._listed = newest, {}, {}, 0
 
     def keep_gathered(self, engine: Engine, stem: str, postings: Postings) -> None:
-        self._places += len(postings)
-        if self._places > _MOST_PLACES:
-            self.gathered, self.lists, self._places = {}, {}, len(postings)
+        self._gathered += len(postings) + _LIST
+        if self._gathered > _MOST_PLACES:
+            self.gathered, self.lists, self._gathered, self._listed = {}, {}, len(postings) + _LIST, 0
         self.gathered[engine.name, stem] = postings
+
+    def keep_list(self, engine: Engine, word: str, postings: Postings) -> None:
+        self._listed += len(postings) + _LIST
+        if self._listed > _MOST_PLACES:
+            self.lists, self._listed = {}, len(postings) + _LIST
+        self.lists[engine.name, word] = postings
 
     def keep_turns(self, engine: Engine, whole: Mapping[int, Turns]) -> None:
         new = sum(len(turns.numbers) for turns in whole.values())

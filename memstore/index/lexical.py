@@ -126,7 +126,8 @@ def postings(db: sqlite3.Connection, known: Kept, words: Iterable[str], engine: 
     for word, parts in _stems_of(db, list(words)).items():
         postings = known.lists.get((engine.name, word))
         if postings is None:
-            postings = known.lists[engine.name, word] = _postings(db, word, parts, engine, known)
+            postings = _postings(db, word, parts, engine, known)
+            known.keep_list(engine, word, postings)
         found.append(postings)
     return found
 

@@ -118,7 +118,10 @@ class Ledger:
         upkeep: bool = True,
     ) -> None:
         self.path = Path(path)
-        self._turnstile = turnstile.beside(self.path)
+        try:
+            self._turnstile = turnstile.beside(self.path)
+        except RuntimeError:  # so Python tells it before 3.13
+            raise errors.NotAStore(f"{self.path} is a symbolic link that leads back to itself") from None
         self.clock = clock or system_clock
         self._first_number = first_number
         self._busy_seconds = busy_seconds

@@ -25,7 +25,7 @@ from memstore.model import Beside, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
-from memstore.recall.find import Found, Meaning, find
+from memstore.recall.find import NO_NUMBERS, Found, Meaning, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
 
@@ -239,7 +239,7 @@ def _valid(
 def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
     pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
     quoted: dict[int, Beside] = {}
-    with suppress(sqlite3.DatabaseError):  # the index is missing or damaged
+    with suppress(sqlite3.DatabaseError, *NO_NUMBERS):  # the index is missing or damaged
         quoted = beside(db, [c.row for c in chosen], question.as_of)
     told = []
     for c in chosen:

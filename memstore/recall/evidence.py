@@ -261,7 +261,7 @@ class Field:
 
 def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, float]:
     """What a turn shows without its words."""
-    length, overview = math.log(words + 1), query.overview
+    length, overview = math.log(max(0, words) + 1), query.overview  # as `places` has it
     own, rule = bool(marks & OWN), bool(marks & RULE)
     return {
         "length": length,

@@ -11,7 +11,7 @@ import heapq
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.index import columns, lexical, places
@@ -44,6 +44,8 @@ _STATEMENTS = 64
 _PER_TURN = 8
 # What a cosine of 1 is worth beside the rarity of shared words, when the statements of a turn are compared.
 _CLOSENESS = 10.0
+# What comes of counting with a damaged index whose pages are sound, but hold text or bytes for a number, or a wild one.
+NO_NUMBERS = (ArithmeticError, LookupError, TypeError, ValueError)
 # (place, fact, scope, modality, text)
 _Statement = tuple[int, int, int, str, str]
 
@@ -81,19 +83,26 @@ def find(
 ) -> Iterator[Found]:
     """At most `limit` facts of the scopes, best first; ties go to the fact recorded first.
 
-    They are read as they are taken: who needs few pays for few.
+    They are read as they are taken: who needs few pays for few. Where the index turns out to be missing or damaged, the
+    facts themselves are read.
     """
     if not scopes:
-        return iter(())
+        return
+    told: set[int] = set()
     try:
-        found = _ranked(db, query, scopes, meaning)
-        first = list(islice(found, 1))
-        return islice(chain(first, found), limit)
-    except sqlite3.DatabaseError:  # the index is missing or damaged: read the facts themselves
-        return (
-            Found(pk, score, partial(dict, words_shared=score))
-            for pk, score in lexical.scan(db, query.words, scopes, limit)
-        )
+        for one in islice(_ranked(db, query, scopes, meaning), limit):
+            told.add(one.fact)
+            yield one
+        return
+    except sqlite3.DatabaseError:
+        pass
+    except NO_NUMBERS as error:
+        import logging  # a question that has its answer starts without it
+
+        logging.getLogger(__name__).warning("the index makes no sense (%r): run  memstore verify --rebuild", error)
+    left = (hit for hit in lexical.scan(db, query.words, scopes, limit) if hit[0] not in told)
+    for pk, score in islice(left, limit - len(told)):
+        yield Found(pk, score, partial(dict, words_shared=score))
 
 
 def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None) -> Iterator[Found]:

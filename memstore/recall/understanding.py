@@ -6,6 +6,7 @@ No model is needed and nothing is guessed: where a rule does not fire, ranking g
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ _DATES = (
 )
 _RELATIVE = (
     r"\b(?:(?P<named>today|yesterday|this week|last week|this month|last month|last year)"
-    r"|(?P<count>\d+|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b"
+    r"|(?P<count>\d{1,6}|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b"
 )
 _TIME = frozenset(("today", "yesterday", "week", "month", "year", "ago"))
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
@@ -181,7 +182,8 @@ def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
             )
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for match in re.finditer(_RELATIVE, text, re.I) if not words.isdisjoint(_TIME) else ():
-        found.append(_relative(match, today))
+        with suppress(OverflowError):  # "3000 years ago" was before the calendar begins: nothing was said then
+            found.append(_relative(match, today))
     return found
 
 
@@ -190,7 +192,7 @@ def _relative(match: re.Match[str], today: datetime) -> Period:
     if match["unit"]:
         width = _DAYS[match["unit"].lower()]
         count = match["count"].lower()
-        then = today - day * width * min(_COUNTS.get(count) or int(count), 4000)
+        then = today - day * width * (_COUNTS.get(count) or int(count))
         slack = day * (width // 2)
         return Period(days=(then - slack, then + day + slack))
     match match["named"].lower():

@@ -7,7 +7,7 @@ Other threads may make some, so the collector only ever rests for as long as one
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
@@ -27,8 +27,8 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def in_runs(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, between which the collector comes to its turn once in a batch."""
+def in_runs(lines: Iterable[str]) -> Generator[str, None, None]:
+    """The lines, between which the collector comes to its turn once in a batch. To be closed, or read to their end."""
     waiting = iter(lines)
     while run := list(islice(waiting, BATCH)):
         with uncollected():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any, Protocol, TypeVar
@@ -73,12 +74,13 @@ def read(ledger: Ledger, file: IO[str], *, skip: bool, index: Index, root: str |
     that name under `root`; all others are kept without a root, so that nothing is ever looked at for them.
     """
     with Spool(ledger.path.parent) as spool:
-        problems = examine(in_runs(file), spool.add)
+        with closing(in_runs(file)) as lines:  # also where an error that somebody keeps holds on to them
+            problems = examine(lines, spool.add)
         if problems and not skip:
             raise ImportFailed(_telling(problems) + "; nothing was imported")
         run = _Import(skip, problems, root, anywhere)
         for type_, numbers, values in spool.batches():
-            with uncollected(), ledger.writing() as tx:
+            with ledger.writing() as tx, uncollected():
                 _WRITERS[type_](tx, run, numbers, values, index)
     with ledger.writing() as tx:
         _record_clashes(tx, run)
