@@ -84,6 +84,30 @@ class TestTurnsThatAResumedSessionBringsAlong:
         assert memory.capture().skipped[BROUGHT] == 2
         assert {f.text: memory.status(f) for f in memory.facts()}.get(TALK[0]) is Status.SUPERSEDED
 
+    @pytest.mark.parametrize("captured", [True, False])
+    def test_are_forgotten_with_the_turn_that_they_are(self, memory: MemoryStore, captured: bool) -> None:
+        said(memory, "A", "We use Redis. My name is Zorblax.", *TALK[:2])
+        memory.capture()
+        said(memory, "B", "We use Redis. My name is Zorblax.", *TALK[:2])
+        if captured:
+            memory.capture()
+        memory.forget(next(fact for fact in memory.facts() if "Zorblax" in fact.text))
+        assert b"Zorblax" not in memory.ledger.path.read_bytes()
+        memory.forget(session="A")
+        memory.capture()
+        assert memory.facts() == []
+        assert b"Links" not in memory.ledger.path.read_bytes()
+        assert memory.verify() == []
+
+    def test_stay_when_only_the_copy_is_forgotten(self, memory: MemoryStore) -> None:
+        said(memory, "A", *TALK)
+        memory.capture()
+        said(memory, "B", *TALK)
+        memory.capture()
+        memory.forget(session="B")
+        assert sorted(fact.text for fact in memory.facts()) == sorted(TALK)
+        assert memory.verify() == []
+
     def test_are_looked_for_only_where_a_session_begins_with_anothers_words(self, memory: MemoryStore) -> None:
         said(memory, "A", *TALK)
         said(memory, "B", "Hello, we start anew here.", *TALK[1:])

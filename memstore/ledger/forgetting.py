@@ -2,8 +2,9 @@
 
 Forgetting a fact blanks the words it quotes in their events (character for character, so that the spans of its
 neighbours still hold), and every fact whose words overlap them goes too. Forgetting an event blanks all of it; facts
-that others said as well lose only that pointer. Ids, times and chains stay: they carry no content. What depended on
-a forgotten fact is doubted from then on.
+that others said as well lose only that pointer. What a resumed session brought along of it is that turn again, and
+goes with it. Ids, times and chains stay: they carry no content. What depended on a forgotten fact is doubted from
+then on.
 
 `secure_delete` overwrites what is deleted inside pages; copies in the gaps of pages go when the file is rewritten, and
 old page images in the write-ahead log when it is truncated, which an open reader can delay. Until then a certificate
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from memstore.ledger import anchors, facts, transitions
 from memstore.ledger.connection import Transaction
@@ -28,6 +29,8 @@ from memstore.reports import Certificate
 BLANK = "\N{FULL BLOCK}"
 FORGOTTEN = "[forgotten]"
 """In the place of a reason, which may quote what was forgotten."""
+_Quote = tuple[int, int, int]
+"""An event, and from where to where in it."""
 
 
 def facts_quoting(db: sqlite3.Connection, fact_pks: Iterable[int]) -> set[int]:
@@ -56,6 +59,24 @@ def events_of(db: sqlite3.Connection, scope: int, session: str | None) -> list[i
     return [row[0] for row in rows]
 
 
+def brought_on(db: sqlite3.Connection, scope: int, event_pks: Collection[int]) -> list[tuple[int, int]]:
+    """Later events of a scope that are these turns again, as (turn, copy): by one name, at one time, to the letter."""
+    told = db.execute(
+        "SELECT pk, ref, at, sha256 FROM events WHERE pk IN (SELECT value FROM json_each(?))"
+        " AND ref IS NOT NULL AND sha256 IS NOT NULL ORDER BY pk DESC",  # the first overwrites others
+        (json.dumps(list(event_pks)),),
+    )
+    turns = {(ref, at, digest): pk for pk, ref, at, digest in told}
+    if not turns:
+        return []
+    every = db.execute(
+        "SELECT e.pk, e.ref, e.at, e.sha256 FROM sessions s JOIN events e ON e.session = s.pk"
+        " WHERE s.scope = ? AND e.ref IS NOT NULL AND e.sha256 IS NOT NULL",
+        (scope,),
+    )
+    return [(turn, pk) for pk, *named in every if (turn := turns.get(tuple(named), pk)) < pk]
+
+
 def erase(
     tx: Transaction,
     *,
@@ -67,11 +88,14 @@ def erase(
 ) -> int:
     """Erase events and facts inside a transaction; returns the key of the certificate, which is still pending."""
     named = facts_quoting(tx.db, fact_pks)
+    copied = _copied(tx.db, scope, named)
+    named = facts_quoting(tx.db, named | _over(tx.db, copied))
+    event_pks = sorted({*event_pks, *(copy for _, copy in brought_on(tx.db, scope, event_pks))})
     founded = _founded_on(tx.db, event_pks)
     rows = {pk: row for pk, row in facts.rows(tx.db, named | founded).items() if row.state is not State.FORGOTTEN}
     doomed = set(rows)
     unindex(tx, [(pk, row.text) for pk, row in rows.items()])
-    _blank_quotes(tx, named & doomed)
+    _blank(tx, [*_quotes(tx.db, named & doomed), *copied])
     _forget_context(tx, event_pks, doomed)
     orphaned = _orphaned(tx.db, doomed - named) - set(event_pks)
     for event in event_pks:
@@ -104,18 +128,35 @@ def _founded_on(db: sqlite3.Connection, event_pks: Sequence[int]) -> set[int]:
     return found
 
 
-def _blank_quotes(tx: Transaction, doomed: Iterable[int]) -> None:
-    """Overwrite the quoted words of facts in their events, character for character, and hash what is left."""
-    for fact in doomed:
-        for event, start, stop in tx.execute(
-            "SELECT event, start, stop FROM provenance WHERE fact = ?", (fact,)
-        ).fetchall():
-            (text,) = tx.execute("SELECT text FROM events WHERE pk = ?", (event,)).fetchone()
-            blanked = text[:start] + BLANK * (stop - start) + text[stop:]
-            tx.execute(
-                "UPDATE events SET text = ?, sha256 = ?, forgotten_at = ? WHERE pk = ?",
-                (blanked, sha256(blanked), tx.at, event),
-            )
+def _quotes(db: sqlite3.Connection, fact_pks: Iterable[int]) -> list[_Quote]:
+    """The words that facts quote."""
+    found = "SELECT event, start, stop FROM provenance WHERE fact = ?"
+    return [quote for fact in fact_pks for quote in db.execute(found, (fact,))]
+
+
+def _copied(db: sqlite3.Connection, scope: int, fact_pks: Iterable[int]) -> list[_Quote]:
+    """The words that facts quote, where they stand in later copies of the turns."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for event, start, stop in _quotes(db, fact_pks):
+        spans.setdefault(event, []).append((start, stop))
+    return [(copy, *span) for turn, copy in brought_on(db, scope, spans) for span in spans[turn]]
+
+
+def _over(db: sqlite3.Connection, quotes: Iterable[_Quote]) -> set[int]:
+    """The facts whose words overlap these."""
+    found = "SELECT fact FROM provenance WHERE event = ? AND start < ? AND ? < stop"
+    return {fact for event, start, stop in quotes for (fact,) in db.execute(found, (event, stop, start))}
+
+
+def _blank(tx: Transaction, quotes: Iterable[_Quote]) -> None:
+    """Overwrite words in their events, character for character, and hash what is left."""
+    for event, start, stop in quotes:
+        (text,) = tx.execute("SELECT text FROM events WHERE pk = ?", (event,)).fetchone()
+        blanked = text[:start] + BLANK * (stop - start) + text[stop:]
+        tx.execute(
+            "UPDATE events SET text = ?, sha256 = ?, forgotten_at = ? WHERE pk = ?",
+            (blanked, sha256(blanked), tx.at, event),
+        )
 
 
 def _forget_context(tx: Transaction, event_pks: Sequence[int], doomed: Iterable[int]) -> None:
