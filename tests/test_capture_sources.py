@@ -122,6 +122,7 @@ class TestMemoryIsNotCapturedTwice:
             ("Write", {"file_path": "/home/u/.claude/projects/p/memory/MEMORY.md", "content": "x"}),
             ("memory", {"command": "create", "path": "/memories/a.md", "file_text": "x"}),
             ("mcp__memstore__remember", {"text": "x"}),
+            ("mcp__memory__add_context", {"text": "x"}),
         ],
     )
     def test_a_message_that_writes_memory_is_passed_over_whole(self, name: str, given: dict[str, str]) -> None:
@@ -148,6 +149,7 @@ class TestMemoryIsNotCapturedTwice:
         [
             ("mcp__memstore__recall", {"query": "store"}),
             ("mcp__claude-mem__search", {"query": "store"}),
+            ("mcp__memstore__check", {"fact_id": "f"}),
             ("mcp__memory__read_graph", {}),
             ("memory", {"command": "view", "path": "/memories/a.md"}),
             ("Read", {"file_path": "/home/u/.claude/projects/p/memory/MEMORY.md"}),

@@ -40,7 +40,8 @@ _NOT_SPEECH = frozenset(
 )
 _MEMORY_TOOL = re.compile(r"(?:^memory$|^mcp__[\w-]*(?:memstore|memory|claude[-_]mem)[\w-]*__)", re.IGNORECASE)
 _READS_MEMORY = re.compile(
-    r"(?:^|[_-])(?:recall|search|get|view|list|read|context|history|explain|why|show|timeline|query|find|stats|status|verify)(?![a-z])",
+    r"^(?!.*(?:^|[_-])(?:add|save|store|write|set|put|create|update|insert|append|remember|correct|delete|forget)(?![a-z]))"
+    r".*(?:^|[_-])(?:recall|search|get|view|list|read|context|history|explain|why|show|timeline|query|find|stats|status|verify|check)(?![a-z])",
     re.IGNORECASE,
 )
 _MEMORY_FILE = re.compile(
