@@ -203,6 +203,20 @@ class TestIndexesAreCaches:
         memory.ledger.connection.execute("UPDATE statements SET fact = ?", (pk,))
         assert memory.recall("Redis password rotation", now=NOW) == []
 
+    @pytest.mark.parametrize("whole_turn", [True, False])
+    def test_after_forgetting_it_is_what_rebuild_makes(self, memory: MemoryStore, whole_turn: bool) -> None:
+        by_text = {fact.text: fact for fact in memory.facts()}
+        for text in ("Codes are base62.", "I prefer small pull requests.", "Deploys happen on Tuesdays."):
+            fact = by_text[text]
+            memory.forget(fact.provenance[0].event_id if whole_turn else fact, reason="asked to")
+        before = {query: told(memory, query) for query in QUESTIONS}
+        counted = [memory.ledger.connection.execute(f"SELECT * FROM {t}").fetchall() for t in ("turns", "talks")]
+        memory.rebuild()
+        assert {query: told(memory, query) for query in QUESTIONS} == before
+        assert counted == [
+            memory.ledger.connection.execute(f"SELECT * FROM {t}").fetchall() for t in ("turns", "talks")
+        ]
+
     def test_forgotten_words_leave_the_index(self, memory: MemoryStore) -> None:
         event = memory.recall("Who taught Tom?", k=1, now=NOW)[0].provenance[0].event_id
         memory.forget(event, reason="asked to")

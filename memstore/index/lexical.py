@@ -88,7 +88,10 @@ def add(tx: Transaction, entries: Sequence[tuple[int, str, int]], *, more: bool 
 
 
 def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
-    """Take facts out, so that nothing of their words remains: also not as deletion markers in older segments."""
+    """Take facts out, so that nothing of their words remains: also not as deletion markers in older segments.
+
+    What their events still say is counted anew.
+    """
     if not exists(tx.db) or not entries:
         return
     held = places.of_facts(tx.db, [fact for fact, _ in entries])
@@ -102,9 +105,7 @@ def remove(tx: Transaction, entries: Sequence[tuple[int, str]]) -> None:
     )
     vector.remove(tx, held)
     tx.db.executemany("DELETE FROM statements WHERE place = ?", [(place,) for place in held])
-    tx.db.executemany(
-        "UPDATE turns SET speaker = NULL WHERE turn = ?", {(place >> places.STATEMENT_BITS,) for place in held}
-    )
+    places.settle_again(tx, [fact for fact, _ in entries])
     tx.execute("INSERT INTO words (words) VALUES ('optimize')")
 
 

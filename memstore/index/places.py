@@ -159,6 +159,34 @@ def _settle(tx: Transaction, events: Sequence[int]) -> tuple[dict[int, int], set
     return turn_of, {row[0] for row in fresh}
 
 
+def settle_again(tx: Transaction, facts: Sequence[int]) -> None:
+    """Count the turns of facts that were taken out as `_settle` would count them now, so that `rebuild` agrees."""
+    spans = f"t.turn << {STATEMENT_BITS} AND (t.turn << {STATEMENT_BITS}) + {_LAST_STATEMENT}"
+    events = {row[0] for fact in facts for row in tx.execute("SELECT event FROM provenance WHERE fact = ?", (fact,))}
+    for event in sorted(events):
+        found = tx.execute(
+            f"SELECT t.turn, t.marks & {_ALONE}, e.session, e.origin, e.text,"
+            f" EXISTS (SELECT 1 FROM statements WHERE place BETWEEN {spans})"
+            " FROM turns t JOIN events e ON e.pk = t.event WHERE t.event = ?",
+            (event,),
+        ).fetchone()
+        if found is None:
+            continue
+        turn, alone, session, origin, text, held = found
+        words = text.count(" ") + 1 if held else 0
+        tx.execute(
+            "UPDATE talks SET turns = turns - ?, words = words + ? - (SELECT words FROM turns WHERE turn = ?)"
+            " WHERE session IN (0, ?)",
+            (not held, words, turn, session),
+        )
+        if held:
+            row = words, marks(text, origin, alone=alone), speaker(text), turn
+            tx.execute("UPDATE turns SET words = ?, marks = ?, speaker = ? WHERE turn = ?", row)
+        else:
+            tx.execute("DELETE FROM turns WHERE turn = ?", (turn,))
+    tx.execute("DELETE FROM talks WHERE turns <= 0")
+
+
 def _said(tx: Transaction, events: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     """(event, turn, session, its name, origin, time, text) of events; those with a turn come without their text."""
     for begin in range(0, len(events), 500):

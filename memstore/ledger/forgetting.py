@@ -94,7 +94,6 @@ def erase(
     founded = _founded_on(tx.db, event_pks)
     rows = {pk: row for pk, row in facts.rows(tx.db, named | founded).items() if row.state is not State.FORGOTTEN}
     doomed = set(rows)
-    unindex(tx, [(pk, row.text) for pk, row in rows.items()])
     _blank(tx, [*_quotes(tx.db, named & doomed), *copied])
     _forget_context(tx, event_pks, doomed)
     orphaned = _orphaned(tx.db, doomed - named) - set(event_pks)
@@ -105,6 +104,7 @@ def erase(
     _blank_facts(tx, doomed)
     if doomed:
         transitions.append(tx, scope=scope, change=Change.FORGOTTEN, old=sorted(doomed), reason=reason)
+    unindex(tx, [(pk, row.text) for pk, row in rows.items()])  # now that their turns are as they stay
     for event in orphaned:
         tx.execute("INSERT OR IGNORE INTO pending (event) VALUES (?)", (event,))
     tx.erased = True
