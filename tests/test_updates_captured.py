@@ -40,6 +40,15 @@ class TestUpdatesInConversation:
         memory.revert(change, reason="it was about another product")
         assert status(memory, "Links expire after 30 days.") is Status.LIVE
 
+    def test_what_another_scope_says_of_the_same_hides_no_update(self, tmp_path: Path) -> None:
+        memory = told(tmp_path, ("user", "Links expire after 30 days."))
+        for days in range(40, 80):
+            memory.record(f"Links expire after {days} days.", role="user", session=f"s{days}", at=START, scope="other")
+        memory.capture(scope="other")
+        memory.record("Links now expire after 90 days.", role="user", session="s2", at=START + timedelta(days=1))
+        memory.capture()
+        assert status(memory, "Links expire after 30 days.") is Status.SUPERSEDED
+
     def test_a_tool_that_says_otherwise_is_a_conflict_and_retires_nothing(self, tmp_path: Path) -> None:
         memory = told(tmp_path, ("user", "Links expire after 30 days."), ("tool", "Links now expire after 60 days."))
         assert status(memory, "Links expire after 30 days.") is Status.LIVE

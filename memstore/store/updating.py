@@ -48,7 +48,7 @@ def settle(tx: Transaction, new: int, draft: Draft, done: Counter[str]) -> list[
     if not hint and not updates.telling(draft.text):
         return []
     try:
-        nearest = _nearest(tx, f"{draft.text} {hint}")
+        nearest = _nearest(tx, draft.scope, f"{draft.text} {hint}")
     except sqlite3.DatabaseError:  # the index is missing or damaged: what it would have found is not compared
         return []
     near = facts.rows(tx.db, {new, *nearest, *_leaning(tx, nearest)})
@@ -100,17 +100,32 @@ def judge(
     return left
 
 
-def _nearest(tx: Transaction, text: str) -> list[int]:
-    """The facts that share the rarest words with a text. A word in very many statements tells nothing of any."""
+def _nearest(tx: Transaction, scope: int, text: str) -> list[int]:
+    """The facts of a scope that share the rarest words with a text. A word in very many statements tells nothing."""
     words = understanding.read(text, from_micros(tx.at)).words[:_WORDS]
     shared: dict[int, float] = {}
     for places_ in lexical.rare(tx.db, words, _COMMON):
         worth = 1.0 / (1 + len(places_)) ** 0.5
         for place in places_:
             shared[place] = shared.get(place, 0.0) + worth
-    best = nsmallest(_CANDIDATES, shared, key=lambda place: (-shared[place], -place))
-    marks = ",".join("?" * len(best))
-    return [row[0] for row in tx.execute(f"SELECT fact FROM statements WHERE place IN ({marks}) ORDER BY place", best)]
+
+    def best(count: int) -> list[int]:
+        return nsmallest(count, shared, key=lambda place: (-shared[place], -place))
+
+    # Scopes are walls: however much another says of the same, it takes no candidate's place.
+    found = _of_scope(tx, scope, best(_CANDIDATES))
+    if len(found) < _CANDIDATES < len(shared):
+        found = _of_scope(tx, scope, best(len(shared)))
+    return [fact for _, fact in sorted(found)]
+
+
+def _of_scope(tx: Transaction, scope: int, places_: Sequence[int]) -> list[tuple[int, int]]:
+    """(place, fact) of the first candidates among places whose facts are of a scope."""
+    return tx.execute(
+        "SELECT s.place, s.fact FROM json_each(?) given CROSS JOIN statements s ON s.place = given.value"
+        " CROSS JOIN facts f ON f.pk = s.fact WHERE f.scope = ? ORDER BY given.key LIMIT ?",
+        (json.dumps(places_), scope, _CANDIDATES),
+    ).fetchall()
 
 
 def _leaning(tx: Transaction, near: Sequence[int]) -> list[int]:
