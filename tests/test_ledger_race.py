@@ -106,7 +106,9 @@ class TestManyProcesses:
             assert os.waitpid(child, 0)[1] == 0
             ledger.close()
 
-    @pytest.mark.parametrize("left", ["by one who is suspended", "by one who was killed", "as a folder", "as a link"])
+    @pytest.mark.parametrize(
+        "left", ["by one who is suspended", "by one who was killed", "as a folder", "as a link", "as a pipe"]
+    )
     def test_the_turnstile_is_courtesy_and_stops_nobody_for_good(self, tmp_path: Path, left: str) -> None:
         path, elsewhere = tmp_path / "memory.db", tmp_path / "elsewhere"
         MemoryStore(path).close()
@@ -125,6 +127,8 @@ class TestManyProcesses:
                 os.kill(child, signal.SIGKILL)
         elif left == "as a folder":
             place.mkdir()
+        elif left == "as a pipe":
+            os.mkfifo(place)
         else:
             place.symlink_to(elsewhere)
         with MemoryStore(path) as store:

@@ -20,6 +20,8 @@ from pathlib import Path
 
 ASK_AGAIN_SECONDS = 0.003
 _COURTESY_SECONDS = 1.0
+# Whatever somebody put in its place, a link or a pipe, is neither followed nor waited for.
+_OPEN = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def beside(store: Path) -> Path:
@@ -32,7 +34,7 @@ def beside(store: Path) -> Path:
 def passing(turnstile: Path, deadline: float) -> Iterator[None]:
     """Stand in the turnstile meanwhile, unless that takes longer than courtesy or the deadline (monotonic) allows."""
     try:
-        file = os.open(turnstile, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        file = os.open(turnstile, _OPEN, 0o644)
     except OSError:  # a folder that takes no new file, say: SQLite will tell whether the store can be written
         yield
         return
