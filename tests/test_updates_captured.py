@@ -122,8 +122,8 @@ class TestCorrectionsInOneTurn:
         [
             ("The original release date was June 3.", "The final release date is June 17."),
             ("We first planned the demo for Tuesday.", "We ended up with Thursday for the demo."),
-            ("Originally the review was at 3 pm.", "But it is at 5 pm now."),
-            ("The rollout was initially set for May 2.", "However, May 9 is the one."),
+            ("Originally the review was at 3 pm.", "It is now at 5 pm."),
+            ("The rollout was initially set for May 2.", "We settled on May 9."),
         ],
     )
     def test_a_plan_as_it_first_was_gives_way_to_what_it_came_to(self, tmp_path, first, then) -> None:

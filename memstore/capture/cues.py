@@ -90,8 +90,6 @@ FINAL = re.compile(
     r"|final\s+(?:[\w’'-]+\s+){1,3}?(?:is|are|was|were|will\s+be)\b)",
     re.IGNORECASE,
 )
-# What turns against the words before it.
-CONTRAST = re.compile(r"\W*(?:but|however|instead|now)\b", re.IGNORECASE)
 # What a value is said of, after it: "10 days for new customers", "60 seconds on mobile".
 LIMITED = re.compile(r"\b(?:for|on|in|during|among|when(?:ever)?|if|unless|only)\s+(?P<of>[^.;!?]+)", re.IGNORECASE)
 NAME = re.compile(r"\b[A-Z][\w+#-]*(?:\.\w+)*\b")

@@ -34,7 +34,7 @@ from functools import lru_cache
 from memstore.capture import cues, editions
 from memstore.capture.states import State, counts_down, identifiers, opposed, states, tells_state
 from memstore.capture.subjects import Subject, labels, subject, title
-from memstore.capture.values import Value, beside, comparable, content, stem, values
+from memstore.capture.values import Value, comparable, content, stem, values
 from memstore.model import Modality
 
 CERTAIN = 0.8
@@ -271,11 +271,9 @@ def _corrected(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
 
 def _told_over(new: Statement, held: Iterable[Statement]) -> Iterable[Proposal]:
     """A turn that tells how a plan changed: "it was first to be Friday, then Thursday. The final date is Monday"."""
-    mine = [value for value in values(new.text) if not _was(new.text, value, True)]
-    # A contrast and a value, with nothing else ("But it is Monday"), can only be of what was just told.
-    only = cues.CONTRAST.match(new.text) and not set(beside(new.text, mine)) - {"one", "however", "instead"}
-    if new.modality in _OPEN or not mine or not (only or cues.FINAL.search(new.text)):
+    if new.modality in _OPEN or not cues.FINAL.search(new.text):
         return
+    mine = [value for value in values(new.text) if not _was(new.text, value, True)]
     words = set(content(new.text))
     for old in held:
         if old.said_at == new.said_at and cues.AT_FIRST.search(old.text) and not cues.FINAL.search(old.text):

@@ -10,7 +10,6 @@ same thing* is judged by the words around them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -126,13 +125,6 @@ def values(text: str, about: str = "", reach: int = 70) -> tuple[Value, ...]:
         near = frozenset(content(left.split(" ", 1)[-1]) + content(right.rsplit(" ", 1)[0]) + context)
         found.append(Value(kind, _canonical(kind, match[0]), unit, match.start(), match.end(), near))
     return tuple(found)
-
-
-def beside(text: str, told: Iterable[Value]) -> list[str]:
-    """The content stems of a text without those values in it."""
-    for value in sorted(told, key=lambda value: -value.start):
-        text = f"{text[: value.start]} {text[value.end :]}"
-    return content(text)
 
 
 def comparable(one: Value, other: Value) -> bool:
