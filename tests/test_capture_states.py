@@ -1,4 +1,4 @@
-"""States that exclude one another, time that runs down, plans told with their past, and exercises that are over."""
+"""States that exclude one another, time that runs down, and plans told with their past."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memstore import MemoryStore, Status
-from memstore.capture.exercises import exercises
 from memstore.capture.states import counts_down, states
 from memstore.capture.updates import Relation, Statement, proposals
-from memstore.model import Event, Modality, Origin
+from memstore.model import Modality
 
 AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 OBSERVATION = Modality.OBSERVATION
@@ -189,76 +188,6 @@ class TestAPlanToldWithItsPast:
     def test_other_sentences_of_one_turn_stay(self) -> None:
         assert relate("The demo is on May 3rd.", "The final date is May 9th.", one_turn=True) is None
         assert relate("The earlier run used 16 GB.", "The final binary is 40 MB.", one_turn=True) is None
-
-
-def turn(text: str, number: int, origin: Origin = Origin.USER) -> Event:
-    at = AT + timedelta(minutes=number)
-    return Event(f"e{number}", "default", "s", None, origin.value, origin, at, at, text, "")
-
-
-class TestExercises:
-    TALK = (
-        "We charge $50 a seat.",
-        "Let's do a what-if discussion. This is just exploratory.",
-        "We will charge $35 a seat.",
-        "OK, that's enough what-if for now. Let's talk about real commitments.",
-        "We will send the contract on Monday.",
-    )
-
-    def test_what_is_said_between_both_ends_is_within(self) -> None:
-        within = exercises([turn(text, number) for number, text in enumerate(self.TALK)])
-        assert set(within) == {"e1", "e2"}
-        assert within["e2"].closed.id == "e3"
-
-    def test_it_holds_as_a_thought_and_until_the_exercise_is_over(self, tmp_path) -> None:
-        now = AT
-        with MemoryStore(tmp_path / "m.db", clock=lambda: now) as memory:
-            for number, text in enumerate(self.TALK):
-                memory.record(text, role="user", session="s", at=AT + timedelta(minutes=number))
-            memory.capture()
-            by_text = {fact.text: fact for fact in memory.facts()}
-            thought = by_text["We will charge $35 a seat."]
-            assert thought.modality is Modality.OPTION_CONSIDERED
-            assert memory.status(thought, now=AT + timedelta(hours=1)) is Status.EXPIRED
-            for meant in (self.TALK[0], self.TALK[4]):
-                assert memory.status(by_text[meant], now=AT + timedelta(hours=1)) is Status.LIVE
-
-    def test_what_only_begins_changes_nothing(self) -> None:
-        assert exercises([turn(text, number) for number, text in enumerate(self.TALK[:3])]) == {}
-
-    @pytest.mark.parametrize(
-        ("opener", "closer"),
-        [
-            ("Let's run a dry run of the migration.", "Done with the dry run, back to business."),
-            ("It's just a mock server.", "Let's switch to the real server."),
-            ("This is just an exploratory test.", "That's enough for today."),
-            ("Let's brainstorm names for the queue.", "That's enough for today."),
-            ("That's just a rough draft of the page.", "OK, enough for now, let's get to the real page."),
-        ],
-    )
-    def test_work_that_is_no_play_is_meant(self, opener: str, closer: str) -> None:
-        talk = (opener, "We use Postgres for orders.", closer)
-        assert exercises([turn(text, number) for number, text in enumerate(talk)]) == {}
-
-    def test_what_was_opened_and_long_forgotten_is_not_closed_by_chance(self) -> None:
-        talk = ("Let's brainstorm.", *["We use Postgres."] * 60, "Let's move on to the real tests.")
-        assert exercises([turn(text, number) for number, text in enumerate(talk)]) == {}
-
-    def test_what_is_said_to_be_meant_stays_a_decision(self, tmp_path) -> None:
-        talk = (*self.TALK[:2], "For real: we will move to Postgres.", *self.TALK[3:])
-        with MemoryStore(tmp_path / "m.db", clock=lambda: AT) as memory:
-            for number, text in enumerate(talk):
-                memory.record(text, role="user", session="s", at=AT + timedelta(minutes=number))
-            memory.capture()
-            (meant,) = (fact for fact in memory.facts() if "Postgres" in fact.text)
-            assert meant.modality is Modality.DECISION
-            assert memory.status(meant, now=AT + timedelta(days=3)) is Status.LIVE
-
-    def test_only_the_user_opens_and_closes_one(self) -> None:
-        for opener, closer in ((Origin.TOOL, Origin.USER), (Origin.USER, Origin.DOCUMENT)):
-            talk = [turn(text, number) for number, text in enumerate(self.TALK)]
-            talk[1], talk[3] = turn(self.TALK[1], 1, opener), turn(self.TALK[3], 3, closer)
-            assert exercises(talk) == {}
 
 
 class TestDocuments:
