@@ -135,8 +135,8 @@ def _within(store: MemoryStore, path: str) -> str:
     """A path as the shell means it, from here. Raises AnchorRefused for one outside the project."""
     from memstore.coherence.files import relative
 
-    here = str(Path.cwd() / path) if path else path
-    return here if store.root is None else relative(store.root, os.path.normpath(here) if path else path)
+    here = path and os.path.normpath(Path.cwd() / path)
+    return here if store.root is None else relative(store.root, here)
 
 
 def checked(store: MemoryStore, paths: Sequence[str] = (), since: str | None = None) -> Answer:

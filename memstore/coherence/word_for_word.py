@@ -17,9 +17,8 @@ _BETWEEN = re.compile(rb"\n(?=@|(?:async )?def |class )")
 _DEFINED = re.compile(rb"^[ \t]*(?:async )?(?:def|class) ", re.MULTILINE)
 _QUOTES = (b'"""', b"'''")
 _DECORATES = (b"@", b")", b"]", b"}", *_QUOTES)  # a decorator, or what may be its last line
-_HEADER_END = re.compile(
-    rb"\)(?:[ \t]*->[^#'\"]*)?:(?: \.\.\.)?"
-)  # `) -> int:` ends a definition's head, and no decorator
+# `) -> int:` ends a definition's head, and no decorator.
+_HEADER_END = re.compile(rb"\)(?:[ \t]*->[^#'\"]*)?:(?: \.\.\.)?")
 _CODE = re.compile(rb"^([ \t]*)[^\s#]", re.MULTILINE)
 
 
