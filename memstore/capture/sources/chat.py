@@ -18,8 +18,8 @@ from memstore.capture.sources.turns import (
     SourceSkipped,
     SourceTurn,
     clean,
-    lines,
     moment,
+    records,
 )
 from memstore.model import Origin
 
@@ -41,22 +41,12 @@ _ORIGINS = {
 
 def read_lines(stream: BinaryIO, *, session: str, start: Position = BEGINNING) -> Iterator[Item]:
     """Turns of a JSON Lines chat from `start`, one line in memory at a time."""
-    for line in lines(stream, start):
-        if line.text is None:
-            if not line.whole:
-                return
-            yield SourceProblem(line.number, line.problem)
-            continue
-        if not line.text.strip():
-            continue
-        try:
-            message = json.loads(line.text)
-        except (ValueError, RecursionError) as error:
-            if not line.whole:
-                return
-            yield SourceProblem(line.number, f"not JSON: {error}")
-            continue
-        yield _turn(message, line.number, line.after, session)
+    for found in records(stream, start):
+        if isinstance(found, SourceProblem):
+            yield found
+        else:
+            line, message = found
+            yield _turn(message, line.number, line.after, session)
 
 
 def read_array(stream: BinaryIO, *, session: str) -> Iterator[Item]:

@@ -31,6 +31,7 @@ from memstore.capture.sources.turns import (
     clean,
     lines,
     moment,
+    records,
 )
 from memstore.model import Origin
 
@@ -70,22 +71,12 @@ def read(stream: BinaryIO, *, start: Position = BEGINNING) -> Iterator[Item]:
     tree = _Tree.of(stream)
     stream.seek(0)
     reader = _Reader(tree)
-    for line in lines(stream, start):
-        if line.text is None:
-            if not line.whole:
-                break
-            yield SourceProblem(line.number, line.problem)
-            continue
-        if not line.text.strip():
-            continue
-        try:
-            record = json.loads(line.text)
-        except (ValueError, RecursionError) as error:
-            if not line.whole:
-                break  # still being written: it will be read whole next time
-            yield SourceProblem(line.number, f"not JSON: {error}")
-            continue
-        yield from reader.take(record, line.number, line.after)
+    for found in records(stream, start):
+        if isinstance(found, SourceProblem):
+            yield found
+        else:
+            line, record = found
+            yield from reader.take(record, line.number, line.after)
     yield from reader.flush()
 
 

@@ -7,10 +7,11 @@ a file that is still being written is left alone until its line break arrives.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from memstore.model import Origin
 
@@ -103,6 +104,27 @@ def lines(stream: BinaryIO, start: Position = BEGINNING) -> Iterator[Line]:
             )
             continue
         yield Line(number, Position(offset, number), text.rstrip("\r\n"), whole=raw.endswith(b"\n"))
+
+
+def records(stream: BinaryIO, start: Position = BEGINNING) -> Iterator[tuple[Line, Any] | SourceProblem]:
+    """What the lines of a JSON Lines stream hold, or why one could not be taken; blank ones hold nothing.
+
+    A last line without its break that cannot be read is still being written: it will be read whole next time.
+    """
+    for line in lines(stream, start):
+        problem = line.problem
+        if line.text is not None:
+            if not line.text.strip():
+                continue
+            try:
+                value = json.loads(line.text)
+            except (ValueError, RecursionError) as error:
+                problem = f"not JSON: {error}"
+            else:
+                yield line, value
+                continue
+        if line.whole:
+            yield SourceProblem(line.number, problem)
 
 
 def clean(text: str) -> str:
