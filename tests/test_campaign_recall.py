@@ -56,8 +56,22 @@ def test_tokens_are_compared_at_the_fewest_answers_that_find_as_much() -> None:
     at = {str(number): number / 4 for number in range(4)}
     long = Recalled("x" * 400, ("0", "1"))
     short = Recalled("y" * 40, ("1",))
-    chroma = [recall.Asked(one, one.probes[1], [long] * 10, at)]
-    memstore = [recall.Asked(one, one.probes[1], [Recalled("z" * 40, ("3",)), short, short], at)]
+    chroma = [recall.Asked(one, one.probes[1], [long] * 10, [long] * 10, at)]
+    found = [Recalled("z" * 40, ("3",)), short, short]
+    memstore = [recall.Asked(one, one.probes[1], found, found, at)]
     table = recall.token_table(memstore, chroma)
     assert table["memstore any@2"].mean == table["chroma any@10"].mean == 1.0
     assert table["tokens / chroma's"].mean == 20 / 1000
+
+
+def test_what_is_found_counts_distinct_turns_by_data_set_and_kind_of_question() -> None:
+    """Six answers from one turn are one turn; the evidence stands second, and half of it is missing."""
+    turns = tuple(Turn(str(number), "s", "user", "words", START) for number in range(20))
+    probe = Probe("q", Query("?", START), {"evidence": ["7", "19"]}, "abilities")
+    one = Sample("chat", "chat", turns, (probe,), {"tier": "100K"})
+    found = [*[Recalled("x", ("3",))] * 6, Recalled("y", ("7",))]
+    table = recall.found_table([recall.Asked(one, probe, found, found, {})])
+    assert list(table) == ["BEAM 100K", "BEAM 100K abilities"]
+    assert {name: estimate.mean for name, estimate in table["BEAM 100K"].items()} == {
+        "any@5": 1.0, "any@10": 1.0, "share@10": 0.5,
+    }  # fmt: skip

@@ -1,14 +1,18 @@
-"""What recall finds first, with two controls for "the newest wins", and what it costs to find as much as Chroma does.
+"""What recall finds, what it puts first, with two controls for "the newest wins", and what it costs beside Chroma.
+
+Found. By data set (tier) and kind of question: is any of the evidence among the first five and ten turns, and what
+share of it is among the first ten? k counts distinct turns, as `evals.scorers.retrieval` does.
 
 Order. For questions about what was updated: does the current statement come before the outdated one, where either
 comes back? For all others: is the evidence among the first five, and how far up? Beside the order as answered stand
 two others of the same ten answers: by score with a term for recency (one standard deviation over the conversation),
 and by date alone. The first hardly helps; the second sells the other questions for these.
 
-Tokens. The fewest answers with which memstore's share of questions with evidence is at least that of ten turns from
-Chroma, the tokens of both, and those of the whole conversation.
+Tokens. The fewest answers, of thirty, with which memstore's share of questions with evidence is at least that of ten
+turns from Chroma, the tokens of both, and those of the whole conversation; for each data set, as turns differ in
+length, and for all.
 
-All questions of all conversations are pooled; intervals are bootstraps over conversations.
+Order is of all questions of all conversations pooled; intervals are bootstraps over conversations.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -31,20 +35,31 @@ from evals.model import EvalError, Probe, Recalled, Sample, Turn
 from evals.settings import data_directory
 
 K = 10
+MANY = 30  # the most answers that may be needed to find what ten whole turns hold
 SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with what came back. `at` is the place of each turn in its conversation, from 0 to 1."""
+    """A question with what came back: ten answers, and as many as thirty when thirty were asked for.
+
+    `at` is the place of each turn in its conversation, from 0 to 1.
+    """
 
     sample: Sample
     probe: Probe
     found: Sequence[Recalled]
+    many: Sequence[Recalled]
     at: Mapping[str, float]
 
     def place(self, answer: Recalled) -> float:
         return max((self.at[ref] for ref in answer.refs if ref in self.at), default=0.0)
+
+    @property
+    def data_set(self) -> str:
+        """The name of the data set, with BEAM's tier."""
+        tier = self.sample.extras.get("tier")
+        return f"BEAM {tier}" if tier else "LoCoMo"
 
     def first(self, found: Sequence[Recalled], refs: Sequence[str]) -> int | None:
         """The rank (from 0) of the first answer that rests on one of the turns."""
@@ -59,7 +74,9 @@ def ask(arm: BaseArm, sample: Sample, directory: Path) -> list[Asked]:
     try:
         arm.ingest(sample.items)
         return [
-            Asked(sample, probe, arm.recall(probe.query), at) for probe in sample.probes if probe.expect.get("evidence")
+            Asked(sample, probe, arm.recall(probe.query), arm.recall(replace(probe.query, k=MANY)), at)
+            for probe in sample.probes
+            if probe.expect.get("evidence")
         ]
     finally:
         arm.close()
@@ -83,6 +100,27 @@ ORDERS: Mapping[str, Callable[[Asked], list[Recalled]]] = {
     "recency in the sum": with_recency,
     "by date": by_date,
 }
+
+
+def found_table(asked: Sequence[Asked]) -> dict[str, dict[str, stats.Estimate]]:
+    """For each data set, and each kind of its questions: how much of the evidence is among the first turns."""
+    table = {}
+    for group in dict.fromkeys(name for one in asked for name in _groups(one)):
+        values: dict[str, list[stats.Value]] = {"any@5": [], "any@10": [], "share@10": []}
+        for one in asked:
+            if group in _groups(one):
+                key = (one.sample.id, one.probe.id)
+                ranking = list(dict.fromkeys(ref for answer in one.found for ref in answer.refs))
+                evidence = set(one.probe.expect["evidence"])
+                values["any@5"].append(_value(key, not evidence.isdisjoint(ranking[:5])))
+                values["any@10"].append(_value(key, not evidence.isdisjoint(ranking[:K])))
+                values["share@10"].append(_value(key, len(evidence.intersection(ranking[:K])) / len(evidence)))
+        table[group] = {name: _estimate(found) for name, found in values.items()}
+    return dict(sorted(table.items()))
+
+
+def _groups(one: Asked) -> tuple[str, str]:
+    return one.data_set, f"{one.data_set} {one.probe.category}"
 
 
 def order_table(asked: Sequence[Asked]) -> dict[str, dict[str, stats.Estimate]]:
@@ -111,12 +149,12 @@ def order_table(asked: Sequence[Asked]) -> dict[str, dict[str, stats.Estimate]]:
 def token_table(memstore: Sequence[Asked], chroma: Sequence[Asked]) -> dict[str, stats.Estimate]:
     """Tokens at equal recall, question by question: shares of what Chroma took, and of the whole conversation."""
     target = sum(_any(one, K) for one in chroma)
-    k = next((k for k in range(1, K + 1) if sum(_any(one, k) for one in memstore) >= target), K)
+    k = next((k for k in range(1, MANY + 1) if sum(_any(one, k) for one in memstore) >= target), MANY)
     of_chroma, of_whole, recall, other = [], [], [], []
     for one, two in zip(memstore, chroma, strict=True):
         key = (one.sample.id, one.probe.id)
-        spent = _tokens(one.found[:k])
-        of_chroma.append(_value(key, spent / max(1, _tokens(two.found))))
+        spent = _tokens(one.many[:k])
+        of_chroma.append(_value(key, spent / max(1, _tokens(two.many[:K]))))
         of_whole.append(_value(key, spent / sum(count(t.text) for t in one.sample.items if isinstance(t, Turn))))
         recall.append(_value(key, _any(one, k)))
         other.append(_value(key, _any(two, K)))
@@ -129,7 +167,7 @@ def token_table(memstore: Sequence[Asked], chroma: Sequence[Asked]) -> dict[str,
 
 
 def _any(one: Asked, k: int) -> bool:
-    return one.first(one.found[:k], one.probe.expect["evidence"]) is not None
+    return one.first(one.many[:k], one.probe.expect["evidence"]) is not None
 
 
 def _tokens(found: Sequence[Recalled]) -> int:
@@ -166,19 +204,23 @@ def conversations(where: Path, limit: int | None) -> list[Sample]:
 @click.option("--limit", type=int, help="at most so many conversations of each data set")
 @click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="evaluation data")
 def main(mode: str, limit: int | None, data: Path | None) -> None:
-    """Print the order of answers with its controls, and tokens at equal recall."""
+    """Print what is found, the order of answers with its controls, and tokens at equal recall."""
     samples = conversations(data_directory(data), limit)
-    arm = Memstore if mode == "exact" else MemstoreHybrid
-    asked = _asked(arm, samples)
-    for order, measured in order_table(asked).items():
-        click.echo(order)
-        for name, estimate in measured.items():
-            click.echo(f"  {name:24} {_told(estimate)}")
+    asked = _asked(Memstore if mode == "exact" else MemstoreHybrid, samples)
+    for title, measured in [*found_table(asked).items(), *order_table(asked).items()]:
+        _print(title, measured)
     if reason := Chroma.missing():
         click.echo(f"tokens at equal recall: not measured, chroma {reason}", err=True)
         return
-    click.echo(f"tokens at equal recall ({COUNTER})")
-    for name, estimate in token_table(asked, _asked(Chroma, samples)).items():
+    beside = _asked(Chroma, samples)
+    for group in [*dict.fromkeys(one.data_set for one in asked), None]:
+        of_group = [[one for one in arm if group in (None, one.data_set)] for arm in (asked, beside)]
+        _print(f"tokens at equal recall ({COUNTER}), {group or 'all'}", token_table(*of_group))
+
+
+def _print(title: str, measured: Mapping[str, stats.Estimate]) -> None:
+    click.echo(title)
+    for name, estimate in measured.items():
         click.echo(f"  {name:28} {_told(estimate)}")
 
 
