@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,9 @@ def test_ids_of_one_transaction_follow_one_another_and_never_meet(tmp_path: Path
         ids = [tx.new_id("f") for _ in range(50_000)]
     assert len(set(ids)) == len(ids)
     assert ids == sorted(ids)
+
+
+def test_ids_of_one_millisecond_sort_in_the_order_they_were_written(tmp_path: Path) -> None:
+    store = MemoryStore(tmp_path / "memory.db", clock=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    written = [store.remember(f"Rule {n}.", modality="decision").id for n in range(30)]
+    assert written == sorted(written)

@@ -74,13 +74,13 @@ os.register_at_fork(before=_before_fork, after_in_parent=_gate.release, after_in
 class Transaction:
     """A write in progress. `at` is its recorded time: the clock's, but never earlier than the write before."""
 
-    __slots__ = ("_number", "at", "db", "erased")
+    __slots__ = ("_numbers", "at", "db", "erased")
 
-    def __init__(self, db: sqlite3.Connection, at: int, first_number: int) -> None:
+    def __init__(self, db: sqlite3.Connection, at: int, numbers: ids.Numbers) -> None:
         self.db = db
         self.at = at
         self.erased = False  # whether something was forgotten in it, so that the file is to be rewritten after it
-        self._number = first_number
+        self._numbers = numbers
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self.db.execute(sql, parameters)
@@ -92,12 +92,11 @@ class Transaction:
         return key
 
     def new_id(self, prefix: str) -> str:
-        """Eighteen characters that sort by time and, within a transaction, by order of writing.
+        """Eighteen characters that sort by time and, of one process, by order of writing.
 
         The ids of one transaction follow one another: drawn one by one, a million of the same millisecond would meet.
         """
-        self._number += 1
-        return f"{prefix}_{ids.spelt(self._number)}"
+        return f"{prefix}_{ids.spelt(self._numbers.next())}"
 
 
 class Ledger:
@@ -111,7 +110,6 @@ class Ledger:
         path: str | os.PathLike[str],
         *,
         clock: Callable[[], datetime] | None = None,
-        first_number: Callable[[int], int] = ids.random_number,
         busy_seconds: float = BUSY_SECONDS,
         create: bool = True,
         untouched: bool = False,
@@ -123,7 +121,7 @@ class Ledger:
         except RuntimeError:  # so Python tells it before 3.13
             raise errors.NotAStore(f"{self.path} is a symbolic link that leads back to itself") from None
         self.clock = clock or system_clock
-        self._first_number = first_number
+        self._numbers = ids.Numbers()
         self._busy_seconds = busy_seconds
         self._local = threading.local()
         self._open: weakref.WeakSet[_Connection] = weakref.WeakSet()
@@ -291,7 +289,8 @@ class Ledger:
             try:
                 self._begin_immediate(connection, patient)
                 at, erasing = self._tick(connection)
-                connection.transaction = tx = Transaction(connection, at, self._first_number(at))
+                self._numbers.begin(at)
+                connection.transaction = tx = Transaction(connection, at, self._numbers)
                 yield tx
                 connection.execute("COMMIT")
             except BaseException:
@@ -451,6 +450,7 @@ class Ledger:
         _abandoned.extend(self._open)  # kept for good, because collecting them would close the parent's files
         self._open = weakref.WeakSet()
         self._local = threading.local()
+        self._numbers = ids.Numbers()  # or parent and child would number on alike
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
