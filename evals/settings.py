@@ -26,7 +26,11 @@ def confine_mem0(directory: Path) -> None:
 
 
 def confine_mempalace(directory: Path) -> Callable[[], None]:
-    """Keep mempalace's configuration, palace and lock files out of the user's home; call the result to undo it."""
+    """Keep mempalace's configuration, palace and lock files out of the user's home; call the result to undo it.
+
+    It loads onnxruntime, which reports usage unless it is told not to before it is first imported.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     before = {name: os.environ.get(name) for name in ("HOME", "MEMPALACE_CONFIG_DIR", "MEMPALACE_PALACE_PATH")}
     os.environ |= {
         "HOME": str(directory),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +46,17 @@ MADE_ELSEWHERE = {
 }  # they need a file, a database or a model
 SEARCHING = sorted(set(ARMS) - CONTROLS - ORACLES - MADE_ELSEWHERE)
 LOSSLESS = sorted({*SEARCHING, "full_context", "recency"} - {"flat_cache"})
+
+
+OPEN_FILES = Path("/proc/self/fd")
+
+
+def files_open_in(folder: Path) -> list[str]:
+    names = []
+    for entry in OPEN_FILES.iterdir():
+        with suppress(OSError):  # closed since it was listed
+            names.append(os.readlink(entry))
+    return [name for name in names if name.startswith(str(folder))]
 
 
 @pytest.fixture
@@ -105,6 +119,18 @@ class TestEveryArm:
     def test_a_lossless_memory_gives_back_the_words(self, name: str, opened) -> None:
         recalled = opened(name).recall(Query("Could we refresh the TTL of a link on each access?", NOW, k=10))
         assert any("We could refresh the TTL of a link on each access." in (r.quote or r.text) for r in recalled)
+
+    @pytest.mark.skipif(not OPEN_FILES.exists(), reason="this system does not list a process's open files")
+    @pytest.mark.parametrize("name", sorted(set(ARMS) - {"mempalace"}))  # which keeps two, its palace closed or not
+    def test_once_closed_it_holds_no_file_open(self, name: str, tmp_path: Path, opened) -> None:
+        arm = opened(name)
+        arm.recall(Query("Which database keeps the mapping?", NOW, k=3))
+        arm.close()
+        for _ in range(200):  # Chroma closes its files by threads of its own
+            if not (held := files_open_in(tmp_path)):
+                break
+            time.sleep(0.05)
+        assert held == []
 
     def test_an_unknown_name_lists_the_names_there_are(self) -> None:
         with pytest.raises(EvalError, match="bm25"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -46,6 +47,7 @@ class BaseArm:
         self.version = package_version(self.package)
         self.settings: Mapping[str, Any] = {}
         self._spent: list[Tokens] = []
+        self.resources = ExitStack()  # what the arm holds open: closed with it
 
     @classmethod
     def missing(cls) -> str | None:
@@ -73,7 +75,7 @@ class BaseArm:
         return tuple(self._spent)
 
     def close(self) -> None:
-        return None
+        self.resources.close()
 
     def book(self, purpose: str, *texts: str, model: str | None = None) -> None:
         """Book the tokens of some texts under a purpose."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from evals.arms import vectors
@@ -33,7 +34,7 @@ class Chroma(TurnArm):
             return super().ingest(items)
         self.turns = [item for item in items if isinstance(item, Turn)]
         written = write_together(_write_share, self.workdir, self.turns, self.writers)
-        self.collection = vectors.Collection(self.workdir / "chroma", [])
+        self.collection = self.resources.enter_context(closing(vectors.Collection(self.workdir / "chroma", [])))
         return written
 
     def open(self, workdir: Path, sample: Sample) -> None:
@@ -44,7 +45,8 @@ class Chroma(TurnArm):
         (workdir / "positions.json").write_text(json.dumps(refs), encoding="utf-8")
 
     def build(self) -> None:
-        self.collection = vectors.Collection(self.workdir / "chroma", [t.text for t in self.turns])
+        collection = vectors.Collection(self.workdir / "chroma", [t.text for t in self.turns])
+        self.collection = self.resources.enter_context(closing(collection))
 
     def ranking(self, text: str) -> Iterable[tuple[int, float]]:
         return self.collection.rank(text, FETCH)
@@ -53,7 +55,7 @@ class Chroma(TurnArm):
 def _write_share(workdir: Path, turns: Sequence[Turn]) -> int:
     """What one of several processes writes."""
     positions = json.loads((workdir / "positions.json").read_text(encoding="utf-8"))
-    collection = vectors.Collection(workdir / "chroma", [])
-    for turn in turns:  # one at a time, as they are said
-        collection.add([positions[turn.ref]], [turn.text])
+    with closing(vectors.Collection(workdir / "chroma", [])) as collection:
+        for turn in turns:  # one at a time, as they are said
+            collection.add([positions[turn.ref]], [turn.text])
     return len(turns)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,8 @@ class ClaudeMem(BaseArm):
         held = [(_at(row), text) for row in observations for text in _documents(row)]
         held += [(_at(row), str(row[part])) for row in summaries for part in SUMMARY if row.get(part)]
         self.held = held
-        self.collection = vectors.Collection(self.workdir / "chroma", [text for _, text in held])
+        collection = vectors.Collection(self.workdir / "chroma", [text for _, text in held])
+        self.collection = self.resources.enter_context(closing(collection))
         spent = sum(int(row.get("discovery_tokens") or 0) for row in (*observations, *summaries))
         if spent:  # what its own model took, as it booked it
             self._spent.append(Tokens("compress", spent, "claude-mem discovery_tokens"))

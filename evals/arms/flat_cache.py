@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class FlatCache(BaseArm):
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
-        self.database = sqlite3.connect(workdir / "cache.db")
+        self.database = self.resources.enter_context(closing(sqlite3.connect(workdir / "cache.db")))
         self.database.execute("create virtual table facts using fts5(text, tokenize='porter unicode61')")
 
     def ingest(self, items: Sequence[Item]) -> int:
@@ -86,7 +87,8 @@ class FlatCache(BaseArm):
         with self.database:
             rows = ((i, fact) for i, (fact, _) in enumerate(self.facts))
             self.database.executemany("insert into facts(rowid, text) values (?, ?)", rows)
-        self.collection = vectors.Collection(self.workdir / "chroma", [fact for fact, _ in self.facts])
+        collection = vectors.Collection(self.workdir / "chroma", [fact for fact, _ in self.facts])
+        self.collection = self.resources.enter_context(closing(collection))
         return len(self.facts)
 
     def compressed(self, turn: Turn) -> list[str]:
@@ -105,9 +107,6 @@ class FlatCache(BaseArm):
         found = [(self.facts[i], score) for i, score in fused]
         said = [(f, s) for f, s in found if may_answer(f[1], query)]
         return [Recalled(fact, (turn.ref,), score=score) for (fact, turn), score in said[: query.k]]
-
-    def close(self) -> None:
-        self.database.close()
 
     def _lexical(self, text: str) -> list[tuple[int, float]]:
         terms = " OR ".join(f'"{w}"' for w in dict.fromkeys(words(text)))

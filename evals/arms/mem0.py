@@ -71,6 +71,8 @@ class Mem0(BaseArm):
                 "history_db_path": str(workdir / "history.db"),
             }
         )
+        self.resources.callback(self.memory.vector_store.client.close)
+        self.resources.callback(self.memory.close)
 
     def ingest(self, items: Sequence[Item]) -> int:
         turns = [item for item in items if isinstance(item, Turn)]
@@ -85,6 +87,3 @@ class Mem0(BaseArm):
         found = [(r, self.turn_of[r["metadata"]["ref"]]) for r in results]
         said = [(r, turn) for r, turn in found if may_answer(turn, query)]
         return [Recalled(r["memory"], (t.ref,), score=r["score"], quote=t.text) for r, t in said[: query.k]]
-
-    def close(self) -> None:
-        self.memory.vector_store.client.close()

@@ -68,7 +68,7 @@ class MemPalace(BaseArm):
 
     def open(self, workdir: Path, sample: Sample) -> None:
         super().open(workdir, sample)
-        self.release = confine_mempalace(workdir)
+        self.resources.callback(confine_mempalace(workdir))
         logging.getLogger("mempalace_mcp").setLevel(logging.ERROR)
         path = sys.path[:]
         from mempalace import embedding
@@ -76,9 +76,11 @@ class MemPalace(BaseArm):
         sys.path[:] = path  # importing it takes what PYTHONPATH named out of the path
         embedding._build_ef_class = lambda: Encoder
         embedding._EF_CACHE.clear()
+        from mempalace.backends import get_backend
         from mempalace.palace import get_collection
 
         self.palace = str(workdir / "palace")
+        self.resources.callback(get_backend("chroma").close_palace, self.palace)
         self.collection = get_collection(self.palace, create=True)
 
     def ingest(self, items: Sequence[Item]) -> int:
@@ -107,6 +109,3 @@ class MemPalace(BaseArm):
             )
             for hit, turn in said[: query.k]
         ]
-
-    def close(self) -> None:
-        self.release()

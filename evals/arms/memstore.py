@@ -57,6 +57,7 @@ class Memstore(BaseArm):
             root=None if self.files is None else self.root,
             claude=self.asked(),
         )
+        self.resources.callback(self.memory.close)
         self.refs: dict[str, list[str]] = {}
         self.scopes: set[str | None] = set()
         self.writers = int(sample.extras.get("writers", 1))
@@ -94,9 +95,6 @@ class Memstore(BaseArm):
             scope=query.scope,
         )
         return [self._recalled(r) for r in found]
-
-    def close(self) -> None:
-        self.memory.close()
 
     def _origin(self, turn: Turn) -> str | None:
         return turn.origin if self.authority else "user"

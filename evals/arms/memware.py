@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Memware(BaseArm):
         super().open(workdir, sample)
         from memware.store import Store
 
-        self.store = Store(workdir / "memware.db")
+        self.store = self.resources.enter_context(closing(Store(workdir / "memware.db")))
 
     def ingest(self, items: Sequence[Item]) -> int:
         from memware import ingest
@@ -63,6 +64,3 @@ class Memware(BaseArm):
         found = [(hit, self.turn_of[hit.id]) for hit in hits]
         said = [(hit, turn) for hit, turn in found if may_answer(turn, query)]
         return [Recalled(hit.text, (turn.ref,), score=hit.score, quote=turn.text) for hit, turn in said[: query.k]]
-
-    def close(self) -> None:
-        self.store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 
 from evals.arms import bm25, vectors
 from evals.arms.base import TurnArm
@@ -37,7 +38,7 @@ class RRF(TurnArm):
     def build(self) -> None:
         texts = [t.text for t in self.turns]
         self.index = bm25.Index(texts)
-        self.collection = vectors.Collection(self.workdir / "chroma", texts)
+        self.collection = self.resources.enter_context(closing(vectors.Collection(self.workdir / "chroma", texts)))
 
     def ranking(self, text: str) -> Iterable[tuple[int, float]]:
         return fuse([self.index.rank(text)[:FETCH], self.collection.rank(text, FETCH)])

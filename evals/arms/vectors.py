@@ -52,8 +52,8 @@ class Collection:
         import chromadb
         from chromadb.config import Settings
 
-        client = chromadb.PersistentClient(str(directory), Settings(anonymized_telemetry=False))
-        self._collection = client.get_or_create_collection(
+        self._client = chromadb.PersistentClient(str(directory), Settings(anonymized_telemetry=False))
+        self._collection = self._client.get_or_create_collection(
             "turns", configuration={"hnsw": {"space": "cosine", "num_threads": 1}}, embedding_function=None
         )
         self.size = 0
@@ -66,6 +66,10 @@ class Collection:
             part = slice(start, start + BATCH)
             self._collection.add(ids=[str(i) for i in positions[part]], embeddings=vectors[part])
         self.size = self._collection.count()
+
+    def close(self) -> None:
+        """Give back its threads and files, which Chroma keeps for the life of the process otherwise."""
+        self._client.close()
 
     def rank(self, text: str, k: int) -> list[tuple[int, float]]:
         """(position, cosine similarity) of the nearest k, best first."""
