@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -58,25 +59,22 @@ class TestEnginesAgree:
 
     @given(
         st.lists(PLACES, max_size=3),
-        st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=6),
+        st.lists(st.integers(0, 30), unique=True, max_size=9).map(sorted),
+        st.integers(0, 4),
         st.lists(st.integers(1, 50), unique=True, max_size=9).map(sorted),
     )
-    def test_on_what_is_in_ranges(self, lists: list[list[int]], spans: list[tuple[int, int]], keys: list[int]) -> None:
-        ranges, at = [], 0
-        for gap, width in spans:
-            ranges.append((at + gap << BITS, at + gap + width << BITS))
-            at += gap + width
-
+    def test_on_what_is_of_groups(self, lists: list[list[int]], groups: list[int], more: int, keys: list[int]) -> None:
         def use(engine: Engine) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-            hits = engine.hits([packed(engine, places) for places in lists], ranges, BITS)
+            of = packed(engine, groups) if groups else engine.unpack(b"")
+            hits = engine.hits([packed(engine, places) for places in lists], of, BITS + more, BITS)
             slots = engine.column(range(0, 2 * len(keys), 2))
             at_slots = hits.by_slot(engine.unpack(b"") if not keys else packed(engine, keys), slots, 2 * len(keys))
-            return hits.by_range().tolist(), at_slots.tolist(), hits.of(keys[:3])
+            return hits.by_group().tolist(), at_slots.tolist(), hits.of(keys[:3])
 
         both(use)
-        within = [[place for place in places if any(a <= place < b for a, b in ranges)] for places in lists]
-        by_range, by_slot, of = use(LISTS)
-        assert sum(by_range) == sum(len({place >> BITS for place in places}) for places in within)
+        within = [[place for place in places if place >> BITS + more in groups] for places in lists]
+        by_group, by_slot, of = use(LISTS)
+        assert sum(by_group) == sum(len({place >> BITS for place in places}) for places in within)
         assert sum(by_slot) == sum(place >> BITS in keys for places in within for place in places)
         assert of == [(n, place) for n, places in enumerate(within) for place in places if place >> BITS in keys[:3]]
 
@@ -88,14 +86,15 @@ class TestEnginesAgree:
             slots = engine.spaced(engine.column(keys), engine.column(list(map(int, apart))), 3)
             laid = engine.laid(engine.column(keys), slots, int(slots[-1]) + 3, 0)
             at = engine.at(engine.column(keys), [keys[-1], 1000, keys[0]])
-            return [list(map(int, part)) for part in (slots, laid, at, engine.near(engine.take(slots, at), laid, 2))]
+            near = engine.near(slots, engine.take(slots, at), len(laid), 2)
+            return [list(map(int, part)) for part in (slots, laid, at, near)]
 
         both(use)
         slots, laid, at, near = use(LISTS)
         assert [laid[slot] for slot in slots] == keys
         assert sorted(laid) == sorted(keys + [0] * (len(laid) - len(keys)))
         assert [keys[index] for index in at] == [keys[-1], keys[0]]
-        assert near == [slot for slot in slots if min(abs(slot - slots[0]), abs(slot - slots[-1])) <= 2]
+        assert near == [n for n, slot in enumerate(slots) if min(abs(slot - slots[0]), abs(slot - slots[-1])) <= 2]
         for one in range(len(keys) - 1):
             alone = apart[one] or apart[one + 1]
             assert slots[one + 1] - slots[one] == (3 if alone else min(3, keys[one + 1] - keys[one]))
@@ -113,11 +112,15 @@ class TestEnginesAgree:
                 engine.most([engine.column(column) for column in columns]).tolist(),
                 engine.repeated(engine.column(columns[0]), 2, apart).tolist(),
                 engine.stretched(engine.column(columns[0]), 2).tolist(),
+                *(part.tolist() for part in engine.split(many, len(columns))),
+                engine.running(engine.column([int(value) for value in columns[0]])).tolist(),
                 list(map(int, engine.joined(whole[:1]))),
             ]
 
         both(use)
-        summed, most, repeated, stretched, _ = use(LISTS)
+        summed, most, repeated, stretched, *parts, running, _ = use(LISTS)
+        assert parts == columns
+        assert [after - before for before, after in pairwise([0, *running])] == [int(value) for value in columns[0]]
         assert summed == [sum(values) for values in zip(*columns, strict=True)]
         assert most == [max(values) for values in zip(*columns, strict=True)]
         assert repeated == columns[0] + [value + apart for value in columns[0]]
@@ -145,7 +148,7 @@ class TestEnginesAgree:
 @pytest.mark.parametrize("engine", [LISTS, ARRAYS])
 def test_a_list_without_order_is_read_without_an_error(engine: Engine) -> None:
     damaged = engine.unpack(b"".join(n.to_bytes(8, "little") for n in (900, 3, 77, 2, 2, 500)))
-    hits = engine.hits([damaged], [(0, 8), (8, 80), (400, 2000)], BITS)
-    hits.by_range()
+    hits = engine.hits([damaged], engine.distinct(engine.column([7, 0, 3, 0])), 7, BITS)
+    hits.by_group()
     hits.by_slot(engine.column([1, 9]), engine.column([0, 1]), 2)
     hits.of([1, 9])

@@ -10,10 +10,12 @@ import numpy as np
 
 from memstore.index.columns import Engine
 
+_NONE = np.zeros(0, dtype=np.int64)
+
 
 class _Tally:
     def __init__(self) -> None:
-        self._keys, self._values = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        self._keys, self._values = _NONE, _NONE
         self._new: list[tuple[np.ndarray, int]] = []
 
     def __len__(self) -> int:
@@ -26,11 +28,11 @@ class _Tally:
             return
         keys = np.concatenate([self._keys, *(keys for keys, _ in self._new)])
         values = np.concatenate([self._values, np.repeat([w for _, w in self._new], [len(k) for k, _ in self._new])])
-        order = np.argsort(keys, kind="stable")
+        order = keys.argsort(kind="stable")
         keys = keys[order]
         self._new = []
         if len(keys):
-            first = np.flatnonzero(_firsts(keys))
+            (first,) = _firsts(keys).nonzero()
             self._keys, self._values = keys[first], np.add.reduceat(values[order], first)
 
     def add(self, keys: np.ndarray, worth: int) -> None:
@@ -39,7 +41,7 @@ class _Tally:
     def add_if_known(self, places: np.ndarray, bits: int, worth: int) -> None:
         self._settle()
         if len(places):
-            at = np.searchsorted(places, self._keys << bits)
+            at = places.searchsorted(self._keys << bits)
             at[at == len(places)] = 0
             self._values[places[at] >> bits == self._keys] += worth
 
@@ -51,13 +53,17 @@ class _Tally:
     def last_of_best(self, count: int) -> int:
         self._settle()
         at = len(self._values) - count
-        return int(np.partition(self._values, at)[at] if at > 0 else self._values.min())
+        if at <= 0:
+            return int(self._values.min())
+        values = self._values.copy()
+        values.partition(at)
+        return int(values[at])
 
     def best(self, count: int) -> list[int]:
         self._settle()
         if len(self._keys) > count:
             self.keep(self.last_of_best(count))
-        order = np.argsort(-self._values, kind="stable")[:count]
+        order = (-self._values).argsort(kind="stable")[:count]
         found: list[int] = self._keys[order].tolist()
         return found
 
@@ -90,24 +96,29 @@ class _Arrays:
     def among(self, keys: np.ndarray, bits: int, allowed: Collection[int]) -> np.ndarray:
         return keys[np.isin(keys >> bits, np.array(sorted(allowed), dtype=np.int64))]
 
-    def hits(self, lists: Sequence[np.ndarray], ranges: Sequence[tuple[int, int]], bits: int) -> _Hits:
-        return _Hits(lists, ranges, bits)
+    def hits(self, lists: Sequence[np.ndarray], groups: np.ndarray, group_bits: int, bits: int) -> _Hits:
+        return _Hits(lists, groups, group_bits, bits)
 
     def joined(self, columns: Sequence[np.ndarray]) -> Any:
-        return np.concatenate([np.zeros(0, dtype=np.int64), *columns])
+        return np.concatenate([_NONE, *columns])
 
     def repeated(self, column: np.ndarray, times: int, apart: float = 0) -> Any:
-        many = np.broadcast_to(column, (times, len(column)))
-        return (many + np.arange(times)[:, None] * apart if apart else many).reshape(-1)
+        return np.add.outer(np.arange(times) * apart, column).reshape(-1)
 
     def stretched(self, column: np.ndarray, times: int) -> Any:
-        return np.repeat(column, times)
+        return column.repeat(times)
 
     def summed(self, column: np.ndarray, times: int, length: int) -> Any:
         total = np.zeros(length)
         for part in column.reshape(times, length):
             total += part
         return total
+
+    def split(self, column: np.ndarray, times: int) -> Any:
+        return column.reshape(times, -1)
+
+    def running(self, column: np.ndarray) -> Any:
+        return column.cumsum()
 
     def most(self, columns: Sequence[np.ndarray]) -> Any:
         return np.maximum.reduce(columns)
@@ -119,7 +130,7 @@ class _Arrays:
     def best(self, column: np.ndarray, digits: int) -> tuple[list[int], list[float]]:
         unit = 10.0**digits
         rounded = np.rint(column * unit) / unit
-        order = np.argsort(-rounded, kind="stable")
+        order = (-rounded).argsort(kind="stable")
         return order.tolist(), rounded[order].tolist()
 
     def holders(self, column: np.ndarray) -> Any:
@@ -135,13 +146,14 @@ class _Arrays:
         steps = keys.copy()
         steps[1:] -= keys[:-1]
         steps = np.minimum(steps, most)
-        lonely = np.flatnonzero(apart)
+        (lonely,) = apart.nonzero()
         steps[lonely] = most
         steps[lonely[lonely < len(keys) - 1] + 1] = most
         return steps.cumsum()
 
     def laid(self, column: np.ndarray, slots: np.ndarray, size: int, empty: float) -> Any:
-        found = np.full(size, empty, dtype=column.dtype)
+        found = np.empty(size, dtype=column.dtype)
+        found.fill(empty)
         found[slots] = column
         return found
 
@@ -149,52 +161,57 @@ class _Arrays:
         at, known = _at(keys, np.asarray(wanted, dtype=np.int64))
         return at[known]
 
-    def near(self, slots: np.ndarray, taken: np.ndarray, reach: int) -> Any:
-        beside = np.zeros(len(taken), dtype=bool)
-        for step in range(-reach, reach + 1):
-            beside[slots + step] = True
-        return np.flatnonzero(beside & (taken > 0))
+    def near(self, slots: np.ndarray, wanted: np.ndarray, size: int, reach: int) -> Any:
+        beside = np.zeros(size, dtype=bool)
+        beside[wanted + np.arange(-reach, reach + 1)[:, None]] = True
+        return beside[slots].nonzero()[0]
 
 
 class _Hits:
-    def __init__(self, lists: Sequence[np.ndarray], ranges: Sequence[tuple[int, int]], bits: int) -> None:
-        self._lists, self._ranges = len(lists), len(ranges)
-        edges = np.array(ranges, dtype=np.int64).reshape(-1)
-        bounds = np.array([np.searchsorted(places, edges) for places in lists], dtype=np.intp).reshape(-1)
-        begins, counts = bounds[::2], np.maximum(bounds[1::2] - bounds[::2], 0)  # damaged lists have no order
+    def __init__(self, lists: Sequence[np.ndarray], groups: np.ndarray, group_bits: int, bits: int) -> None:
+        self._groups = len(lists) * len(groups)
+        edges = np.concatenate([groups << group_bits, groups + 1 << group_bits])
+        bounds = np.concatenate([_NONE, *(places.searchsorted(edges) for places in lists)])
+        bounds = bounds.reshape(len(lists), 2, len(groups))
+        begins = bounds[:, 0].reshape(-1)
+        counts = np.maximum(bounds[:, 1].reshape(-1) - begins, 0)  # damaged lists have no order
         ends = counts.cumsum()
-        # Which range, of which list, each place is from, and where it is there.
-        of = np.repeat(np.arange(len(counts)), counts)
-        at = np.arange(len(of)) + (begins - ends + counts)[of]
-        of_list = [0, *ends[self._ranges - 1 :: self._ranges].tolist()] if len(counts) else [0]
+        # Which group, of which list, each place is from, and where it is there.
+        of = np.arange(self._groups).repeat(counts)
+        at = np.arange(len(of)) + (begins - ends + counts).repeat(counts)
+        of_list = [0, *ends[len(groups) - 1 :: len(groups)].tolist()] if self._groups else [0]
         parts = [places[at[begin:end]] for places, (begin, end) in zip(lists, pairwise(of_list), strict=False)]
-        self._places = np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+        self._places = np.concatenate([_NONE, *parts])
         # A key may have many places: from here on it is looked at once.
         keys = self._places >> bits
-        first = np.flatnonzero(_firsts(keys) | _firsts(of))
-        self._keys, self._in, self._counts = keys[first], of[first], np.diff(first, append=len(keys))
-        self._list = self._in // max(1, self._ranges)
+        (first,) = (_firsts(keys) | _firsts(of)).nonzero()
+        self._keys, self._in = keys[first], of[first]
+        self._counts = np.concatenate([first[1:], [len(keys)]])[: len(first)] - first
+        self._list, self._lists = self._in // max(1, len(groups)), len(lists)
 
-    def by_range(self) -> np.ndarray:
+    def by_group(self) -> np.ndarray:
         # As what they are multiplied with: converting once is faster than at every step.
-        return np.bincount(self._in, minlength=self._lists * self._ranges).astype(np.float64)
+        return np.bincount(self._in, minlength=self._groups).astype(np.float64, copy=False)
 
     def by_slot(self, keys: np.ndarray, slots: np.ndarray, size: int) -> np.ndarray:
         at, known = _at(keys, self._keys)
         found = (slots[at] + self._list * size)[known] if len(keys) else at
-        return np.bincount(found, self._counts[known] if len(keys) else None, self._lists * size).astype(np.float64)
+        return np.bincount(found, self._counts[known] if len(keys) else None, self._lists * size).astype(
+            np.float64, copy=False
+        )
 
     def of(self, keys: Sequence[int]) -> list[tuple[int, int]]:
         _, known = _at(np.array(sorted(keys), dtype=np.int64), self._keys)
         if not len(known):
             return []
-        lists, places = np.repeat(self._list, known * self._counts), self._places[np.repeat(known, self._counts)]
+        lists, places = self._list.repeat(known * self._counts), self._places[known.repeat(self._counts)]
         return list(zip(lists.tolist(), places.tolist(), strict=True))
 
 
 def _firsts(keys: np.ndarray) -> np.ndarray:
     """Which keys are other than the one before them."""
-    first = np.ones(len(keys), dtype=bool)
+    first = np.empty(len(keys), dtype=bool)
+    first[:1] = True
     np.not_equal(keys[1:], keys[:-1], out=first[1:])
     return first
 
@@ -203,7 +220,7 @@ def _at(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each of the wanted is among sorted keys, and whether it is there; of no keys, none."""
     if not len(keys):
         return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=bool)
-    at = np.searchsorted(keys, wanted)
+    at = keys.searchsorted(wanted)
     at[at == len(keys)] = 0
     return at, keys[at] == wanted
 

@@ -14,7 +14,7 @@ import sys
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
 from typing import Any, Protocol
 
 # Looking one key up takes a list as long as reading so many.
@@ -43,10 +43,10 @@ class Tally(Protocol):
 
 
 class Hits(Protocol):
-    """Those places of some sorted lists that are in some ranges; a key is a place without its last bits."""
+    """Those places of some sorted lists that are of some groups; a key is a place without its last bits."""
 
-    def by_range(self) -> Any:
-        """For each list, one after another, how many keys there are in each range: a column, lists times ranges."""
+    def by_group(self) -> Any:
+        """For each list, one after another, how many keys there are of each group: a column, lists times groups."""
 
     def by_slot(self, keys: Any, slots: Any, size: int) -> Any:
         """For each list, one after another, how many places each slot's key has: a column, lists times size."""
@@ -79,8 +79,8 @@ class Engine(Protocol):
     def among(self, keys: Any, bits: int, allowed: Collection[int]) -> Any:
         """Those keys that, without their last bits, are allowed."""
 
-    def hits(self, lists: Sequence[Any], ranges: Sequence[tuple[int, int]], bits: int) -> Hits:
-        """What lists of places have in ranges (from, to before), which are in order and do not overlap."""
+    def hits(self, lists: Sequence[Any], groups: Any, group_bits: int, bits: int) -> Hits:
+        """What lists of places have of groups, which are places without their last `group_bits` bits, in order."""
 
     def tally(self) -> Tally: ...
 
@@ -95,6 +95,12 @@ class Engine(Protocol):
 
     def summed(self, column: Any, times: int, length: int) -> Any:
         """What `times` columns of a length, given one after another, add up to, in that order."""
+
+    def split(self, column: Any, times: int) -> Sequence[Any]:
+        """The column cut into so many of the same length."""
+
+    def running(self, column: Any) -> Any:
+        """What whole numbers add up to, up to each of them."""
 
     def most(self, columns: Sequence[Any]) -> Any: ...
 
@@ -122,8 +128,8 @@ class Engine(Protocol):
     def at(self, keys: Any, wanted: Any) -> Any:
         """Where the wanted are among sorted keys, those that are, in the order wanted."""
 
-    def near(self, slots: Any, taken: Any, reach: int) -> Any:
-        """The taken slots that are at most so far from any of the slots, in order. None may reach beyond the ends."""
+    def near(self, slots: Any, wanted: Any, size: int, reach: int) -> Any:
+        """Which of the slots, all below `size`, are at most so far from any of the wanted. None reaches the ends."""
 
 
 def engine() -> Engine:
@@ -243,8 +249,8 @@ class _Lists:
     def among(self, keys: Sequence[int], bits: int, allowed: Collection[int]) -> list[int]:
         return [key for key in keys if key >> bits in allowed]
 
-    def hits(self, lists: Sequence[Sequence[int]], ranges: Sequence[tuple[int, int]], bits: int) -> _Hits:
-        return _Hits(lists, ranges, bits)
+    def hits(self, lists: Sequence[Sequence[int]], groups: Sequence[int], group_bits: int, bits: int) -> _Hits:
+        return _Hits(lists, groups, group_bits, bits)
 
     def joined(self, columns: Sequence[Sequence[int]]) -> Column:
         return Column(chain.from_iterable(columns))
@@ -260,6 +266,13 @@ class _Lists:
         for begin in range(0, times * length, length):
             total = total + column[begin : begin + length]
         return total
+
+    def split(self, column: Sequence[float], times: int) -> list[Column]:
+        length = len(column) // times
+        return [Column(column[at * length : (at + 1) * length]) for at in range(times)]
+
+    def running(self, column: Sequence[float]) -> Column:
+        return Column(accumulate(column))
 
     def most(self, columns: Sequence[Sequence[float]]) -> Column:
         return Column(map(max, zip(*columns, strict=True)))
@@ -297,17 +310,18 @@ class _Lists:
         known = {key: index for index, key in enumerate(keys)}
         return Column([known[key] for key in wanted if key in known])
 
-    def near(self, slots: Sequence[int], taken: Sequence[int], reach: int) -> Column:
-        beside = {near for slot in slots for near in range(slot - reach, slot + reach + 1)}
-        return Column(sorted(slot for slot in beside if taken[slot]))
+    def near(self, slots: Sequence[int], wanted: Sequence[int], size: int, reach: int) -> Column:
+        beside = {near for slot in wanted for near in range(slot - reach, slot + reach + 1)}
+        return Column([index for index, slot in enumerate(slots) if slot in beside])
 
 
 class _Hits:
-    def __init__(self, lists: Sequence[Sequence[int]], ranges: Sequence[tuple[int, int]], bits: int) -> None:
+    def __init__(self, lists: Sequence[Sequence[int]], groups: Sequence[int], group_bits: int, bits: int) -> None:
         self._bits = bits
+        ranges = [(group << group_bits, group + 1 << group_bits) for group in groups]
         self._parts = [[_between(places, *range_) for range_ in ranges] for places in lists]
 
-    def by_range(self) -> Column:
+    def by_group(self) -> Column:
         return Column([len(set(self._keys(part))) for parts in self._parts for part in parts])
 
     def by_slot(self, keys: Sequence[int], slots: Sequence[int], size: int) -> Column:

@@ -52,6 +52,7 @@ class Kept:
 
     gathered   lists as they are packed, by engine and stem
     lists      lists with what was not gathered yet, by engine and word
+    sessions   how many there are
     talks      {session: (turns, words)}
     turns      of whole sessions, by engine and session
     speakers   who speaks in them
@@ -60,6 +61,7 @@ class Kept:
     def __init__(self, generation: str) -> None:
         self.generation = generation
         self.newest = -1
+        self.sessions = 0
         self.gathered: dict[tuple[str, str], Postings] = {}
         self.lists: dict[tuple[str, str], Postings] = {}
         self.talks: dict[int, tuple[int, int]] = {}
@@ -67,7 +69,8 @@ class Kept:
         self.speakers = Speakers()
         self._gathered = self._listed = self._turns = 0
 
-    def follow(self, newest: int) -> None:
+    def follow(self, newest: int, sessions: int) -> None:
+        self.sessions = sessions
         if self.newest != newest:
             self.newest, self.lists, self.talks, self._listed = newest, {}, {}, 0
 
@@ -96,13 +99,13 @@ _of: WeakKeyDictionary[sqlite3.Connection, Kept] = WeakKeyDictionary()
 
 def kept(db: sqlite3.Connection) -> Kept:
     """What was kept and holds in this snapshot. Raises sqlite3.DatabaseError where there is no index."""
-    generation, newest = db.execute(
-        "SELECT (SELECT generation FROM lists_state), (SELECT max(pk) FROM facts)"
+    generation, newest, sessions = db.execute(
+        "SELECT (SELECT generation FROM lists_state), (SELECT max(pk) FROM facts), (SELECT max(pk) FROM sessions)"
     ).fetchone()
-    if getattr(db, "depth", 0):
-        return Kept(generation)  # a write in progress, which may be undone
     mine = _of.get(db)
-    if mine is None or mine.generation != generation:
+    if getattr(db, "depth", 0):
+        mine = Kept(generation)  # a write in progress, which may be undone
+    elif mine is None or mine.generation != generation:
         mine = _of[db] = Kept(generation)
-    mine.follow(newest or 0)
+    mine.follow(newest or 0, sessions or 0)
     return mine

@@ -118,7 +118,7 @@ def rebuild(tx: Transaction) -> None:
 def size(db: sqlite3.Connection, known: Kept) -> tuple[int, int, int]:
     """(turns, words in them, sessions): what the lengths of turns are put in proportion to."""
     turns, words = places.talks(db, known, [0]).get(0, (0, 0))
-    return turns, words, db.execute("SELECT max(pk) FROM sessions").fetchone()[0] or 0
+    return turns, words, known.sessions
 
 
 def postings(db: sqlite3.Connection, known: Kept, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:

@@ -231,9 +231,11 @@ def of_facts(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, int]:
 
 def talks(db: sqlite3.Connection, known: Kept, sessions: Iterable[int]) -> dict[int, tuple[int, int]]:
     """{session: (turns, words in them)} of those named at least; under 0 of all sessions."""
-    named = ",".join(str(session) for session in sessions if session not in known.talks)
-    if named:
-        found = db.execute(f"SELECT session, turns, words FROM talks WHERE session IN ({named})")
+    if named := [session for session in sessions if session not in known.talks]:
+        found = db.execute(
+            "SELECT t.session, t.turns, t.words FROM json_each(?) given CROSS JOIN talks t ON t.session = given.value",
+            (str(named),),
+        )
         known.talks.update((session, (turns, words)) for session, turns, words in found)
     return known.talks
 

@@ -21,7 +21,7 @@ from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row
 from memstore.ledger.standing import Standing, State, Step, current, derive, status
 from memstore.ledger.times import from_micros, optional
-from memstore.model import Beside, Modality, Recollection, Status
+from memstore.model import Beside, Change, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
@@ -142,16 +142,23 @@ def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate])
 def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found]) -> list[_Candidate]:
     """Each candidate, or the heads it gave way to, with its status at the moment asked about."""
     as_of = question.as_of
-    forwards = transitions.successors(db, found, as_of)
+    taken = facts.steps(db, found, as_of)
+    replaced = [pk for pk, steps in taken.items() if any(map(_gave_way, steps))]
+    forwards: dict[int, list[int]] = {pk: [] for pk in found}
+    if replaced:
+        forwards |= transitions.successors(db, replaced, as_of)
     members: set[int] = set(found) | {pk for many in forwards.values() for pk in many}
     if question.valid_at is not None:
         members |= {pk for many in transitions.predecessors(db, members, as_of).values() for pk in many}
         forwards = transitions.successors(db, members, as_of)
+    if others := members - taken.keys():
+        taken |= facts.steps(db, others, as_of)
     rows = {pk: row for pk, row in facts.rows(db, members).items() if as_of is None or row.recorded_at <= as_of}
-    standings = _standings(db, question, rows)
+    standings = _standings(question, rows, taken)
+    walls = frozenset(question.scopes.values())
     result: dict[int, _Candidate] = {}
     for pk, hit in sorted(found.items(), key=lambda item: (-item[1].score, item[0])):
-        if pk not in rows:
+        if pk not in rows or rows[pk].scope not in walls:  # scopes are walls, whatever an index says
             continue
         for target in _targets(question, forwards, rows, standings, pk):
             if target not in rows:
@@ -169,8 +176,11 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found
     return list(result.values())
 
 
-def _standings(db: sqlite3.Connection, question: Question, rows: Mapping[int, Row]) -> dict[int, _Stood]:
-    taken = facts.steps(db, rows, question.as_of)
+def _gave_way(step: Step) -> bool:
+    return step.change is Change.SUPERSEDED and step.side == "old"
+
+
+def _standings(question: Question, rows: Mapping[int, Row], taken: Mapping[int, Sequence[Step]]) -> dict[int, _Stood]:
     result: dict[int, _Stood] = {}
     for pk, row in rows.items():
         standing = derive(taken[pk], row.said_at, row.ttl)

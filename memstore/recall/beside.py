@@ -35,9 +35,12 @@ _SENTENCE = r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)"
 
 def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> dict[int, Beside]:
     """{fact: the sentence beside it} of the facts that need one and have it."""
-    place_of, turns = places.spoken(db, [row.pk for row in rows])
+    needing = [row for row in rows if row.modality is Modality.QUESTION or _may_need_its_question(row.text)]
+    if not needing:
+        return {}
+    place_of, turns = places.spoken(db, [row.pk for row in needing])
     found = {}
-    for row in rows:
+    for row in needing:
         place = place_of.get(row.pk)
         here = None if place is None else turns.get(place >> STATEMENT_BITS)
         if place is None or here is None or here.marks & ALONE:
@@ -54,13 +57,17 @@ def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> di
 
 
 def _needs_its_question(db: sqlite3.Connection, row: Row, place: int, before: Turn | None) -> bool:
-    words = len(row.text.split())
     asked = before is not None and bool(before.marks & ASKS)
-    if words > _SHORT or not (_points_back(row.text) or (asked and words <= _ANSWER)):
+    if not asked and not _points_back(row.text):
         return False
     first = place >> STATEMENT_BITS << STATEMENT_BITS
     earlier = db.execute("SELECT 1 FROM statements WHERE place >= ? AND place < ?", (first, place)).fetchone()
     return earlier is None
+
+
+def _may_need_its_question(text: str) -> bool:
+    words = len(text.split())
+    return words <= _ANSWER or (words <= _SHORT and _points_back(text))
 
 
 def _points_back(text: str) -> bool:

@@ -99,14 +99,14 @@ class Field:
         self._session_mean = max(1.0, words / max(1, sessions))
         self._slots = engine.spaced(turns.numbers, turns.marks & ALONE, REACH + 1)
         self._size = (int(self._slots[-1]) if len(self._slots) else 0) + REACH + 1
-        number = self._laid(turns.numbers, 0)
-        self._here = engine.near(engine.take(self._slots, engine.at(turns.numbers, seeds)), number, REACH)
-        rows = engine.at(turns.numbers, engine.take(number, self._here))
+        rows = self._near_slots(engine.take(self._slots, engine.at(turns.numbers, seeds)))
+        self._here = engine.take(self._slots, rows)
         self._of = Turns._make(engine.take(column, rows) for column in turns)
         self._speaks = engine.are(self._of.speakers, speakers.called(query.every_word))
         # Whether somebody takes part, there or right beside, whose words are not a user's own.
-        own = self._laid(turns.marks & OWN, OWN)
-        self._chats = engine.holders(3 * OWN - self._sum(own, 1))
+        own = engine.running(self._laid(turns.marks & OWN, OWN))
+        beside = engine.take(own, self._here + 1) - engine.take(own, self._here - 2)
+        self._chats = engine.holders(3 * OWN - beside)
         self._numbers: dict[str, Any] = {}
         self._terms: Sequence[Term] = ()
 
@@ -117,10 +117,10 @@ class Field:
         engine = self._engine
         self._numbers = self._weigh(terms, talks)
         self._numbers |= self._asked(self._numbers["cover"])
-        score = self._levels()
-        for name, column in self._numbers.items():
-            weight = engine.column([of[name] for of in self._weights.of])
-            score = column * engine.take(weight, self._chats) + score
+        added = [self._levels(), *self._numbers.values()]
+        weights = [1.0, 1.0, *(of[name] for name in self._numbers for of in self._weights.of)]
+        weight = engine.take(engine.column(weights), engine.repeated(self._chats, len(added), 2))
+        score = engine.summed(engine.joined(added) * weight, len(added), len(self._here))
         order, scores = engine.best(score, DIGITS)
         return list(zip(scores, engine.take(self._of.numbers, order).tolist(), strict=True))
 
@@ -154,10 +154,9 @@ class Field:
     def _laid(self, column: Any, empty: float) -> Any:
         return self._engine.laid(column, self._slots, self._size, empty)
 
-    def _sum(self, laid: Any, reach: int) -> Any:
-        """For each candidate the sum over its slot and those up to so many beside it."""
-        beside = range(-reach, reach + 1)
-        return sum([self._engine.take(laid, self._here + step) for step in beside])
+    def _near_slots(self, slots: Any) -> Any:
+        """Which of the turns are in the slots or up to `REACH` beside one."""
+        return self._engine.near(self._slots, slots, self._size, REACH)
 
     # --- the words of the query -----------------------------------------------------------------------------------
 
@@ -166,40 +165,41 @@ class Field:
         engine, mean, take, here = self._engine, self._mean, self._engine.take, self._here
         session = self._of.numbers >> TURN_BITS
         distinct = engine.distinct(session)
-        sessions = distinct.tolist()
-        ranges = [(one << SESSION_BITS, one + 1 << SESSION_BITS) for one in sessions]
         self._terms = terms
-        self._hits = engine.hits([term.postings.places for term in terms], ranges, STATEMENT_BITS)
-        count, of_session = len(here), self._weigh_sessions(sessions, talks)
+        self._hits = engine.hits([term.postings.places for term in terms], distinct, SESSION_BITS, STATEMENT_BITS)
+        count, of_session = len(here), self._weigh_sessions(distinct.tolist(), talks)
 
-        words = self._laid(self._turns.words, 0)
-        before, own = take(words, here - 1), take(words, here)
-        # How much a word's occurrences are discounted for length, at each level (the denominator of BM25).
-        short = (own * B / mean + (1 - B)) * K1
-        short_pair = ((before + own) * B / (2 * mean) + (1 - B)) * K1
-        short_around = (self._sum(words, REACH) * B / (5 * mean) + (1 - B)) * K1
+        # What is counted of a turn, with the one before it, and with those beside it: what is counted up to a slot,
+        # less what is counted before another.
+        upto, before = engine.joined([here, here, here + REACH]), engine.joined([here - 1, here - 2, here - REACH - 1])
+        words = engine.running(self._laid(self._turns.words, 0))
+        usual = engine.stretched(engine.column([mean, 2 * mean, 5 * mean]), count)
+        # How much a word's occurrences are discounted for length (the denominator of BM25).
+        short = ((take(words, upto) - take(words, before)) * B / usual + (1 - B)) * K1
 
-        held = self._hits.by_slot(self._turns.numbers, self._slots, self._size)
-        at = engine.repeated(here, len(terms), self._size)
-        before, own = take(held, at - 1), take(held, at)
-        pair = before + own
-        around = take(held, at - 2) + pair + take(held, at + 1) + take(held, at + 2)
-        worth = engine.stretched(engine.column([term.in_turn for term in terms]), count)
+        times, size = len(terms), self._size
+        held = engine.running(self._hits.by_slot(self._turns.numbers, self._slots, size))
+        found = take(held, engine.repeated(upto, times, size)) - take(held, engine.repeated(before, times, size))
+        worth = engine.stretched(engine.column([term.in_turn for term in terms]), 3 * count)
         possible = sum([term.in_turn for term in terms]) or 1.0
+        turn, pair, around = engine.split(self._bm25(found, worth, short), 3)
+        cover, cover_pair, _ = engine.split(
+            engine.summed(engine.holders(found) * worth, times, 3 * count) / possible, 3
+        )
         return {
-            "turn": self._bm25(own, worth, short),
-            "pair": self._bm25(pair, worth, short_pair),
-            "around": self._bm25(around, worth, short_around),
+            "turn": turn,
+            "pair": pair,
+            "around": around,
             "session": take(of_session, engine.at(distinct, session)),
-            "cover": engine.summed(engine.holders(own) * worth, len(terms), count) / possible,
-            "cover_pair": engine.summed(engine.holders(pair) * worth, len(terms), count) / possible,
+            "cover": cover,
+            "cover_pair": cover_pair,
         }
 
     def _weigh_sessions(self, sessions: Sequence[int], talks: Mapping[int, tuple[int, int]]) -> Any:
         mean = self._session_mean
         words = self._engine.column([talks[one][1] if one in talks else mean for one in sessions])
         worth = self._engine.stretched(self._engine.column([term.in_session for term in self._terms]), len(sessions))
-        return self._bm25(self._hits.by_range(), worth, (words * B / mean + (1 - B)) * K1)
+        return self._bm25(self._hits.by_group(), worth, (words * B / mean + (1 - B)) * K1)
 
     def _bm25(self, found: Any, worth: Any, short: Any) -> Any:
         engine, times = self._engine, len(self._terms)
@@ -247,9 +247,9 @@ class Field:
 
     def _closeness(self, near: Callable[[Sequence[int]], tuple[Any, Any]]) -> dict[str, Any]:
         engine, take, here, size = self._engine, self._engine.take, self._here, self._size
-        number = self._laid(self._turns.numbers, 0)
-        slots = engine.near(here, number, REACH)
-        turns, statements = map(engine.column, near(take(number, slots).tolist()))
+        rows = self._near_slots(here)
+        slots = take(self._slots, rows)
+        turns, statements = map(engine.column, near(take(self._turns.numbers, rows).tolist()))
         closest = engine.laid(statements, slots, size, _FAR)
         beside = engine.most([take(closest, here + step) for step in (-2, -1, 1, 2)])
         return {

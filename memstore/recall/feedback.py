@@ -20,6 +20,8 @@ MOST = 7
 
 def gain(standing: Standing) -> float:
     """What is added to the score of a fact."""
+    if not standing.uses and not standing.complaints:
+        return 0.0
     return USED * _steps(standing.uses) - COMPLAINED * _steps(standing.complaints)
 
 

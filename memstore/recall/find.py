@@ -46,8 +46,6 @@ _PER_TURN = 8
 _CLOSENESS = 10.0
 # What comes of counting with a damaged index whose pages are sound, but hold text or bytes for a number, or a wild one.
 NO_NUMBERS = (ArithmeticError, LookupError, TypeError, ValueError)
-# (place, fact, scope, modality, text)
-_Statement = tuple[int, int, int, str, str]
 
 
 class Found(NamedTuple):
@@ -117,7 +115,7 @@ def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning
     near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
     field = Field(with_, query, turns, known.speakers, seeds, size, table, near)
     ranked = field.scores(terms, known.talks)
-    return _statements(db, field, ranked, query, frozenset(scopes), meaning)
+    return _statements(db, field, ranked, query, meaning)
 
 
 def _terms(db: sqlite3.Connection, known: Kept, query: Query, size: tuple[int, int, int], engine: Engine) -> list[Term]:
@@ -165,65 +163,63 @@ def _statements(
     field: Field,
     ranked: Sequence[tuple[float, int]],
     query: Query,
-    scopes: frozenset[int],
     meaning: Meaning | None,
 ) -> Iterator[Found]:
     """The statements of the turns, those that share the most with the query first in each turn."""
-    # Of each turn the best statement that is left: (score below 0, fact, turn, how many went before it).
-    waiting: list[tuple[float, int, int, int]] = []
+    # Of each turn the best statement that is left: (score below 0, fact, turn, its score, how many went before it).
+    waiting: list[tuple[float, int, int, float, int]] = []
     facts_of: dict[int, list[int]] = {}
-    score_of = {turn: score for score, turn in ranked}
     begin = 0
     while begin < len(ranked) or waiting:
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
             batch = ranked[begin : begin + _BATCH]
-            facts_of |= _best(db, field, [turn for _, turn in batch], query, scopes, meaning)
+            facts_of |= _best(db, field, [turn for _, turn in batch], query, meaning)
             for score, turn in batch:
                 if turn in facts_of:
-                    heapq.heappush(waiting, (-score, facts_of[turn][0], turn, 0))
+                    heapq.heappush(waiting, (-score, facts_of[turn][0], turn, score, 0))
             begin += _BATCH
             continue
-        below, fact, turn, before = heapq.heappop(waiting)
+        below, fact, turn, score, before = heapq.heappop(waiting)
         yield Found(fact, -below, partial(field.told, turn))
         if (again := before + 1) < len(facts_of[turn]):
-            heapq.heappush(waiting, (_AGAIN * again - score_of[turn], facts_of[turn][again], turn, again))
+            heapq.heappush(waiting, (_AGAIN * again - score, facts_of[turn][again], turn, score, again))
 
 
 def _best(
-    db: sqlite3.Connection,
-    field: Field,
-    turns: Sequence[int],
-    query: Query,
-    scopes: frozenset[int],
-    meaning: Meaning | None,
+    db: sqlite3.Connection, field: Field, turns: Sequence[int], query: Query, meaning: Meaning | None
 ) -> dict[int, list[int]]:
     """The facts of each turn that has any, at most so many, what shares the most with the query first."""
-    held, shared = _held(db, turns, bool(query.code)), field.shared(turns)
-    asks = query.modality is not None or bool(query.code)
-    close = repeat(0.0) if meaning is None else meaning.statements([place for place, *_ in held])
-    found: dict[int, list[tuple[float, int, int]]] = {}
-    for (place, fact, scope, modality, text), closeness in zip(held, close, strict=False):
-        if scope in scopes:  # scopes are walls, whatever an index says
-            worth = shared.get(place, 0.0)
-            if asks:
-                worth += _asked_for(query, modality, text)
-            found.setdefault(place >> STATEMENT_BITS, []).append((-worth - closeness, place, fact))
-    return {turn: [fact for _, _, fact in sorted(of)[:_PER_TURN]] for turn, of in found.items()}
+    held, shared = _held(db, turns), field.shared(turns)
+    asked_for = _asked_for(db, query, [fact for _, fact in held])
+    close = repeat(0.0) if meaning is None else meaning.statements([place for place, _ in held])
+    found: dict[int, list[tuple[float, int, int]]] = {turn: [] for turn in turns}
+    for (place, fact), closeness in zip(held, close, strict=False):
+        worth = shared.get(place, 0.0) + asked_for.get(fact, 0.0)
+        found[place >> STATEMENT_BITS].append((-worth - closeness, place, fact))
+    return {turn: [fact for _, _, fact in sorted(of)[:_PER_TURN]] for turn, of in found.items() if of}
 
 
-def _held(db: sqlite3.Connection, turns: Sequence[int], with_text: bool) -> list[_Statement]:
-    """The statements of turns, the first ones of each."""
+def _held(db: sqlite3.Connection, turns: Sequence[int]) -> list[tuple[int, int]]:
+    """(place, fact) of the statements of turns, the first ones of each."""
     return db.execute(
-        f"SELECT s.place, s.fact, f.scope, f.modality, {'f.text' if with_text else chr(39) * 2}"
-        " FROM json_each(?) given CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?"
-        " CROSS JOIN facts f ON f.pk = s.fact WHERE f.state < 4",
+        "SELECT s.place, s.fact FROM json_each(?) given"
+        " CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?",
         (str([turn << STATEMENT_BITS for turn in turns]), _STATEMENTS - 1),
     ).fetchall()
 
 
-def _asked_for(query: Query, modality: str, text: str) -> float:
-    """What a statement gains by being of the kind that was asked for, or naming the code that was named."""
-    gain = 1.0 if query.modality is not None and modality == query.modality else 0.0
-    if query.code and any(code in text for code in query.code):
-        gain += 4.0
+def _asked_for(db: sqlite3.Connection, query: Query, facts: Sequence[int]) -> dict[int, float]:
+    """What facts gain by being of the kind that was asked for, or naming the code that was named; the others not."""
+    gain: dict[int, float] = {}
+    if query.modality is None and not query.code:
+        return gain
+    given = db.execute(
+        "SELECT f.pk, f.modality, f.text FROM json_each(?) given CROSS JOIN facts f ON f.pk = given.value",
+        (str(facts),),
+    )
+    for fact, modality, text in given:
+        if modality == query.modality:
+            gain[fact] = 1.0
+        if any(code in text for code in query.code):
+            gain[fact] = gain.get(fact, 0.0) + 4.0
     return gain

@@ -34,7 +34,7 @@ LABELS = {
 def line(recollection: Recollection) -> str:
     """One recollection in one line: its standing, its words, what they need beside them, and what they replaced."""
     r = recollection
-    standing = [LABELS[r.modality], f"{r.said_at:%Y-%m-%d}"]
+    standing = [LABELS[r.modality], r.said_at.date().isoformat()]
     if r.status is Status.EXPIRED:
         standing.append("OUT OF DATE")
     elif r.status is not Status.LIVE:

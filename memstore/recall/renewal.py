@@ -66,9 +66,9 @@ def order(query: Query, said: Sequence[Said]) -> list[tuple[int, int | None]]:
     """The answers in their new order, as (index, index of the one it was moved before or None)."""
     result: list[tuple[int, int | None]] = [(index, None) for index in range(len(said))]
     asked = [_stem(word) for word in query.words]
-    read = [_read(one.words, asked) for one in said]
-    # What gives no figure, or speaks of something else, is neither renewed nor renews.
+    # What speaks of something else, or gives no figure, is neither renewed nor renews.
     first = asked[:_FIRST_WORDS]
+    read = [_read(one.words, asked, first) for one in said]
     told = [index for index, (figures, stems) in enumerate(read) if figures and stems.intersection(first)]
     if len(told) < 2:
         return result
@@ -104,9 +104,12 @@ def _renews(
     return new.score >= old.score - _DISTANCE_OF_CHANGE and re.search(_CHANGE, new.words, re.I) is not None
 
 
-def _read(text: str, asked: Sequence[str]) -> tuple[frozenset[str], set[str]]:
-    """The figures in a text and, if there are any, which of the stems asked for are in it."""
-    words = _WORD.findall(text.casefold())
+def _read(text: str, asked: Sequence[str], first: Sequence[str]) -> tuple[frozenset[str], set[str]]:
+    """The figures in a text that may hold one of the first words, and which of the stems asked for are in it."""
+    folded = text.casefold()
+    if not any(word[:3] in folded for word in first):
+        return frozenset(), set()
+    words = _WORD.findall(folded)
     figures = _NUMBERS.intersection(words)
     if _DIGIT.search(text):
         figures = figures.union([figure.casefold() for figure in re.findall(_FIGURE, text)])

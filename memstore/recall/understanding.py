@@ -21,6 +21,8 @@ _COMMON = frozenset(
     wasn aren weren won ve ll re d m""".split()
 )
 _WORD = re.compile(r"\w+")
+# Every name of code has this in it, which is faster to look for.
+_CODED = re.compile(r"[_./:\\]\w|[a-z][A-Z]")
 _CODE = re.compile(r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*")
 
 
@@ -31,7 +33,7 @@ class _Cue(NamedTuple):
     hints: tuple[str, ...]
 
     def fits(self, text: str, folded: str) -> bool:
-        return any(hint in folded for hint in self.hints) and re.search(self.pattern, text, re.I) is not None
+        return any(map(folded.__contains__, self.hints)) and re.search(self.pattern, text, re.I) is not None
 
 
 _OVERVIEW = _Cue(
@@ -152,7 +154,7 @@ def read(text: str, now: datetime) -> Query:
         text=text,
         words=telling or tuple(every),
         every_word=frozenset(every),
-        code=tuple(dict.fromkeys(_CODE.findall(text))),
+        code=tuple(dict.fromkeys(_CODE.findall(text))) if _CODED.search(text) else (),
         periods=tuple(_periods(text, frozenset(every), now)),
         overview=_OVERVIEW.fits(text, folded),
         of_assistant=_OF_ASSISTANT.fits(text, folded) and not re.match(_REQUEST, text, re.I),
@@ -164,7 +166,7 @@ def read(text: str, now: datetime) -> Query:
 
 def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
     found = []
-    dated = any(word in _MONTHS or not word.isalpha() for word in words)
+    dated = not words.isdisjoint(_MONTHS) or not all(map(str.isalpha, words))
     for match in re.finditer(_DATES, text, re.I) if dated else ():
         if match["iso"]:
             year, month, day = map(int, match["iso"].split("-"))
@@ -180,8 +182,10 @@ def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
                     day=int(day_named) if day_named else None,
                 )
             )
+    if words.isdisjoint(_TIME):
+        return found
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    for match in re.finditer(_RELATIVE, text, re.I) if not words.isdisjoint(_TIME) else ():
+    for match in re.finditer(_RELATIVE, text, re.I):
         with suppress(OverflowError):  # "3000 years ago" was before the calendar begins: nothing was said then
             found.append(_relative(match, today))
     return found

@@ -94,7 +94,7 @@ class Recalling(Tending):
 
         if mode == "select":
             ask = partial(self._select, query, k, budget, ask)
-        found = self._fresh(ask) if then is None else ask()
+        found = self._fresh(ask, quick=mode != "select") if then is None else ask()
         if purpose is not None:
             self._bookings.add(self.scope, purpose, self.counter.name, sum(r.tokens for r in found), moment)
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Stop
@@ -181,13 +182,17 @@ class Tending(Held):
             self._inventory = (now, Inventory(self._root()))
         return self._inventory[1]
 
-    def _fresh(self, ask: Callable[[], list[Recollection]]) -> list[Recollection]:
+    def _fresh(self, ask: Callable[[], list[Recollection]], *, quick: bool) -> list[Recollection]:
         """The answer with what its files say at this moment: doubt is told at once, and recorded if it can be.
 
-        The files of premises are looked at too, for at most `RECALL_SECONDS` in all.
+        The files of premises are looked at too, for at most `RECALL_SECONDS` in all. A `quick` answer takes no longer
+        than a snapshot may be held: it and its ties are then read in one.
         """
-        told = ask()
-        with self.ledger.reading() as db:
+        with ExitStack() as snapshot:
+            if quick:
+                snapshot.enter_context(self.ledger.reading())
+            told = ask()
+            db = snapshot.enter_context(self.ledger.reading())
             if not told or not db.execute("SELECT 1 FROM anchors LIMIT 1").fetchone():
                 return told
             rows = anchors.of_facts(db, doubt.support(db, facts.pks_of(db, [r.fact_id for r in told])))
