@@ -11,7 +11,8 @@ itself. Pure Python, no model, no state.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import pairwise
@@ -23,6 +24,7 @@ from typing import Any
 MAX_CHARS = 1200
 
 _Pattern = re.Pattern[str]
+_Triple = tuple[str, str, str]
 
 
 def _read(table: str) -> dict[str, _Pattern]:
@@ -50,43 +52,124 @@ _CLAUSE, _CONDITION, _DEPENDENT, _REPORTED, _SETTLED = (
 #: Patterns that look at capitals see the text as it is; the others see it lower-cased, which is twice as fast,
 #: and with straight apostrophes.
 _CASED = {name: pattern for name, pattern in PATTERNS.items() if name.endswith("!")}
-_LOWER = str.maketrans(ascii_uppercase + "’", ascii_lowercase + "'")
+LOWER = str.maketrans(ascii_uppercase + "’", ascii_lowercase + "'")
+
+#: Strings that stand side by side in a pattern are joined ("can you", "could you" …) while they are at most so many.
+_MOST_JOINED = 64
+_ZERO_WIDTH = (_parser.AT, _parser.ASSERT, _parser.ASSERT_NOT)
 
 
-def _needed(parsed: Iterable[Any]) -> tuple[str, ...]:
-    """Strings of which every match of a parsed pattern holds at least one; () where nothing can be said."""
-    best: tuple[str, ...] = ()
-    run = ""
+def _needed(parsed: Iterable[Any]) -> set[str]:
+    """Strings of which every match of a parsed pattern holds at least one; the empty set where nothing can be said."""
+    best: set[str] = set()
+    joined = {""}
     for operation, argument in [*parsed, (None, None)]:
-        if operation is _parser.LITERAL:
-            run += chr(argument)
+        if operation in _ZERO_WIDTH:
             continue
-        found: tuple[str, ...] = (run,) if run else ()
-        run = ""
+        exact = _exactly(operation, argument)
+        if exact and len(joined) * len(exact) <= _MOST_JOINED:
+            joined = {before + after for before in joined for after in exact}
+            continue
+        found = [best, joined]
         if operation is _parser.BRANCH:
             each = [_needed(branch) for branch in argument[1]]
-            if all(each):
-                strings = {string for needed in each for string in needed}
-                shortest = tuple(s for s in strings if not any(o in s for o in strings if o != s))
-                found = max(found, shortest, key=_selective)
+            found.append(set().union(*each) if all(each) else set())
         elif operation is _parser.SUBPATTERN or (operation is _parser.MAX_REPEAT and argument[0] > 0):
-            found = max(found, _needed(argument[-1]), key=_selective)
-        best = max(best, found, key=_selective)
+            once = _sequence(argument[-1])
+            found.append({before + after for before in joined for after in once} if once else _needed(argument[-1]))
+        best = max(found, key=_selective)
+        joined = exact or {""}
     return best
 
 
-def _selective(needed: tuple[str, ...]) -> int:
-    """How much a search for these strings rules out: the shortest of them counts."""
-    return min(map(len, needed), default=0)
+def _exactly(operation: Any, argument: Any) -> set[str]:
+    """All that one item of a parsed pattern can match, where that is few strings; else the empty set."""
+    if operation is _parser.LITERAL:
+        return {chr(argument)}
+    if operation is _parser.IN and all(kind is _parser.LITERAL for kind, _ in argument):
+        return {chr(code) for _, code in argument}
+    if operation is _parser.BRANCH:
+        each = [_sequence(branch) for branch in argument[1]]
+        return set().union(*each) if all(each) else set()
+    if operation is _parser.MAX_REPEAT and argument[:2] == (0, 1):
+        inner = _sequence(argument[-1])
+        return inner | {""} if inner else inner
+    return set()
 
 
-#: Most patterns are not in most sentences, and looking for a plain string is twenty times faster than searching for
-#: a pattern: the strings that a pattern cannot do without, where they are telling enough to be looked for first.
-_NEEDED = {
-    name: needed if _selective(needed) > 1 else ()
-    for name, pattern in PATTERNS.items()
-    for needed in [() if name in _CASED else _needed(_parser.parse(pattern.pattern))]
-}
+def _sequence(items: Iterable[Any]) -> set[str]:
+    """The same of items in a row."""
+    strings = {""}
+    for operation, argument in items:
+        if operation not in _ZERO_WIDTH:
+            exact = _exactly(operation, argument)
+            if not 0 < len(strings) * len(exact) <= _MOST_JOINED:
+                return set()
+            strings = {before + after for before in strings for after in exact}
+    return strings
+
+
+def _shortest(strings: Iterable[str]) -> list[str]:
+    """Without those that hold another: where the shorter is not, the longer is not."""
+    kept: list[str] = []
+    for string in sorted(strings, key=len):
+        if not any(shorter in string for shorter in kept):
+            kept.append(string)
+    return kept
+
+
+def _selective(needed: set[str]) -> int:
+    """How much a search for these strings rules out: the shortest counts; a lone letter or blank is everywhere."""
+    return min((len(s) if len(s) > 1 else int(bool(s.strip()) and not s.isalnum()) for s in needed), default=0)
+
+
+def _plain_strings() -> dict[str, list[str]]:
+    """For each pattern that cannot do without some of few strings, these, lower-cased."""
+    found = {name: _needed(_parser.parse(pattern.pattern)) for name, pattern in PATTERNS.items()}
+    return {name: _shortest(s.translate(LOWER) for s in needed) for name, needed in found.items() if _selective(needed)}
+
+
+class Sieve:
+    """Which patterns are worth a search in a text. Most are not, and plain strings are found much faster.
+
+    A string is looked for only where three of its letters in a row, the ones that fewest of the strings share, are in
+    the text: one look at all triples of the text spares hundreds.
+    """
+
+    def __init__(self, needed: Mapping[str, Sequence[str]], names: Sequence[str]) -> None:
+        self._names = names
+        common = Counter(triple for strings in needed.values() for string in strings for triple in _triples(string))
+        self._always = [i for i, name in enumerate(names) if name not in needed]
+        wanting: dict[str, list[int]] = {}
+        for name, strings in needed.items():
+            for string in strings:
+                wanting.setdefault(string, []).append(names.index(name))
+        self._short = [(string, found) for string, found in wanting.items() if len(string) < 3]
+        self._long: dict[_Triple, list[tuple[str, list[int]]]] = {}
+        for string, found in wanting.items():
+            if len(string) >= 3:
+                rarest = min(_triples(string), key=lambda triple: (common[triple], triple))
+                self._long.setdefault(rarest, []).append((string, found))
+        self._triples = frozenset(self._long)
+
+    def passed(self, lower: str) -> list[str]:
+        """The names of the patterns that may match, in their order."""
+        possible = set(self._always)
+        for string, wanting in self._short:
+            if string in lower:
+                possible.update(wanting)
+        for triple in self._triples.intersection(_triples(lower)):
+            for string, wanting in self._long[triple]:
+                if string in lower:
+                    possible.update(wanting)
+        return [self._names[i] for i in sorted(possible)]
+
+
+def _triples(text: str) -> Iterable[_Triple]:
+    return zip(text, text[1:], text[2:], strict=False)
+
+
+SIEVE = Sieve(_plain_strings(), list(PATTERNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +193,7 @@ class Clause:
 
 def clauses(text: str) -> list[Clause]:
     """Cut a sentence into clauses. A condition ends where its main clause begins; the rest of a report is reported."""
-    lower = text.translate(_LOWER)
+    lower = text.translate(LOWER)
     cuts = [0, *(m.end() for m in _CLAUSE.finditer(lower)), len(text)]
     found = []
     for start, end in pairwise(cuts):
@@ -149,16 +232,10 @@ def find_cues(text: str) -> list[Cue]:
     """Every cue in the sentence, at most once per clause role, in the order of the patterns."""
     parts = clauses(text)
     last_main = max((c.start for c in parts if c.role == "main"), default=0)
-    lower = text.translate(_LOWER)
+    lower = text.translate(LOWER)
     found: list[Cue] = []
-    for name, pattern in PATTERNS.items():
-        needed = _NEEDED[name]
-        if needed:
-            for string in needed:  # a plain loop: this is where the time goes
-                if string in lower:
-                    break
-            else:
-                continue
+    for name in SIEVE.passed(lower):
+        pattern = PATTERNS[name]
         cased = name in _CASED
         match = pattern.search(text if cased else lower)
         seen: set[str] = set()
@@ -194,5 +271,5 @@ def settled(text: str, cues: Sequence[Cue]) -> bool:
     if not any(cue.name == "decided" for cue in cues):
         return False
     main = [clause for clause in clauses(text) if clause.role == "main"]
-    last = text.translate(_LOWER)[main[-1].start : main[-1].end] if main else ""
+    last = text.translate(LOWER)[main[-1].start : main[-1].end] if main else ""
     return _SETTLED.match(last) is not None and not last.rstrip().endswith("?")

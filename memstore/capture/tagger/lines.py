@@ -7,7 +7,7 @@ from itertools import islice
 
 from memstore.capture.tagger.tag import Tagger
 
-_BATCH = 256
+_BATCH = 1024
 
 
 def tag_lines(lines: Iterable[bytes | str], tagger: Tagger) -> Iterator[dict[str, object]]:
