@@ -44,7 +44,7 @@ def test_questions_with_evidence_are_asked_and_orders_compared(tmp_path: Path) -
         asked += recall.ask(Memstore(), sample(name), tmp_path / name)
     table = recall.order_table(asked)
     assert {order: row["current first"].mean for order, row in table.items()} == {
-        "as answered": 1.0, "recency in the sum": 1.0, "by date": 1.0,
+        "as answered": 1.0, "by score": 1.0, "recency in the sum": 1.0, "by date": 1.0,
     }  # fmt: skip
     assert table["as answered"]["others any@5"].n == 2
     assert table["as answered"]["others reciprocal rank"].mean == 1.0

@@ -1,12 +1,13 @@
-"""What recall finds, what it puts first, with two controls for "the newest wins", and what it costs beside Chroma.
+"""What recall finds, what it puts first, with controls for "the newest wins", and what it costs beside Chroma.
 
 Found. By data set (tier) and kind of question: is any of the evidence among the first five and ten turns, and what
 share of it is among the first ten? k counts distinct turns, as `evals.scorers.retrieval` does.
 
 Order. For questions about what was updated: does the current statement come before the outdated one, where either
 comes back? For all others: is the evidence among the first five, and how far up? Beside the order as answered stand
-two others of the same ten answers: by score with a term for recency (one standard deviation over the conversation),
-and by date alone. The first hardly helps; the second sells the other questions for these.
+three others of the same ten answers: by score alone (as answered, what is past its time comes after what is live, five
+by five), by score with a term for recency (one standard deviation over the conversation), and by date alone. The term
+changes nothing for these; the date sells the other questions for them.
 
 Tokens. The fewest answers, of thirty, with which memstore's share of questions with evidence is at least that of ten
 turns from Chroma, the tokens of both, and those of the whole conversation; for each data set, as turns differ in
@@ -86,6 +87,10 @@ def as_answered(asked: Asked) -> list[Recalled]:
     return list(asked.found)
 
 
+def by_score(asked: Asked) -> list[Recalled]:
+    return sorted(asked.found, key=lambda answer: -(answer.score or 0.0))
+
+
 def with_recency(asked: Asked) -> list[Recalled]:
     spread = statistics.pstdev([answer.score or 0.0 for answer in asked.found]) if asked.found else 0.0
     return sorted(asked.found, key=lambda answer: -((answer.score or 0.0) + spread * asked.place(answer)))
@@ -97,6 +102,7 @@ def by_date(asked: Asked) -> list[Recalled]:
 
 ORDERS: Mapping[str, Callable[[Asked], list[Recalled]]] = {
     "as answered": as_answered,
+    "by score": by_score,
     "recency in the sum": with_recency,
     "by date": by_date,
 }
