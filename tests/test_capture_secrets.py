@@ -81,6 +81,84 @@ class TestMasking:
         assert masked.found or masked.text == text
 
 
+WORDS = ["correct", "horse", "battery", "staple", "otter", "marble", "Lantern", "velvet", "Pferd", "agrafe", "wave"]
+
+
+class TestPassPhrases:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "password: correct horse battery staple",
+            "Password: Correct Horse Battery Staple.",
+            "the wifi password = correct horse battery staple, the user is bob",
+            "passphrase: correct horse staple",
+            "our passphrase is correct horse battery staple",
+            'password: "correct horse battery staple"',
+            "**Password:** correct horse battery staple",
+            "`pwd`: `correct horse battery staple`",
+            "password: correct-horse-battery-staple",
+            "password: correct horse battery staple 9",
+            "Passwort: Korrekt correct Batterie horse",
+            "Kennwort lautet correct horse battery staple",
+            "mot de passe : correct horse battery agrafe",
+            "contraseña: correct horse battery grapa",
+            "notes\npassword=correct horse battery staple\nmore notes",
+            "PASSWORD:\tcorrect  horse  battery  staple",
+            "seed phrase: correct horse wave sausage worth useful legal winner thank yellow year grace",
+        ],
+    )
+    def test_are_masked_whole_after_a_name(self, text: str) -> None:
+        masked = mask(text).text
+        assert "[masked:password]" in masked
+        assert not {"correct", "horse", "staple", "agrafe", "grapa", "grace"} & set(re.findall(r"\w+", masked.lower()))
+
+    @given(
+        st.sampled_from(["password: ", "Passphrase = ", "passwort: ", "pass phrase is ", "recovery phrase: '"]),
+        st.lists(st.sampled_from(WORDS), min_size=4, max_size=24),
+        st.sampled_from([" ", "-", "  "]),
+        st.sampled_from(["", ".", "'", "\nand so on", ", said Bob", ")"]),
+    )
+    def test_leave_no_word_behind_however_they_are_joined(
+        self, name: str, words: list[str], joint: str, after: str
+    ) -> None:
+        masked = mask(name + joint.join(words) + after).text
+        assert not set(words) & set(re.findall(r"\w+", masked))
+        assert masked.endswith(after)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "the password: we decided to rotate it",
+            "password: required field",
+            "Password: plain text input field here",
+            "password: string value, length eight or more",
+            "passphrase: none required",
+            "passwords: rotate every quarter please",
+            "password: whatever your manager generated",
+            "**Password**: Whether a password is required to access Redis.",
+            "**Password**: Validate the field to ensure it meets the criteria",
+            "The password is derived client side.",
+            "Passwords are hashed using bcrypt with twelve rounds.",
+            "The password was rotated twice last week.",
+            "passphrase = input(prompt)",
+            "the secret phrase is what we look for",
+            "password policy: long ones only",
+            "a passage: correct horse battery staple",
+            "compass: correct horse battery staple",
+        ],
+    )
+    def test_are_not_seen_in_prose(self, text: str) -> None:
+        assert mask(text).text == text
+
+    @pytest.mark.parametrize("text", ["password: blue horse", "password: my dog ate the shoe"])
+    def test_that_are_short_or_sentences_are_not_told_from_prose(self, text: str) -> None:
+        assert mask(text).text == text
+
+    def test_a_long_line_of_words_after_a_name_is_read_in_linear_time(self) -> None:
+        text = "password: " + "correct horse " * 20_000 + "password is " * 20_000
+        assert mask(text).text == text
+
+
 class TestAgainstDetectSecrets:
     """The well-kept library's provider patterns are the yardstick: what they match is masked."""
 

@@ -1,11 +1,17 @@
 """Secrets are masked before anything is written: what is never stored cannot leak.
 
-`mask` replaces what looks like a credential by `[masked:KIND]` and keeps the words around it. Four families:
+`mask` replaces what looks like a credential by `[masked:KIND]` and keeps the words around it. Five families:
 
 - tokens that name their issuer by a prefix (`ghp_…`, `AKIA…`, `sk-ant-…`, `xoxb-…`, JSON web tokens …);
 - private key blocks, whole, and what is left of one that was cut off;
 - credentials in URLs, `Authorization` headers, connection strings and commands (`curl -u`);
-- values given to a name that says what they are (`password = …`, `"api_key": "…"`, "the token is …").
+- values given to a name that says what they are (`password = …`, `"api_key": "…"`, "the token is …");
+- pass phrases of plain words given to such a name ("passphrase: correct horse battery staple").
+
+A pass phrase is told from prose by what it lacks: four to twenty-four words (three after "passphrase" and the like) that
+end where the line or the clause does, none of which is a word that sentences or talk about passwords are made of. So
+shorter ones ("password: blue horse") stay in clear, and so do those that are sentences ("password: my dog ate the shoe"),
+those that run on into prose, and those that no such name introduces; while "password: old hands know better" is masked.
 
 These are our own patterns, not a library, by measurement: detect-secrets reads 470 lines a second here, needs `requests`
 and PyYAML, reports positions of lines only, and with its entropy detectors takes ordinary words for secrets. It serves
@@ -86,9 +92,10 @@ _KEY_BODY = r"(?:[\s\\n\"'+>|]*+[A-Za-z0-9+/=]{16,}+)*+"
 _NAMES = (
     "password", "passwd", "passphrase", "passcode", "pwd", "secret", "apikey", "api_key", "api-key", "api key", "token",
     "access_key", "access key", "accesskey", "private_key", "private key", "credential", "encryption_key", "signing_key", "db_pass", "auth_key",
+    "passwort", "kennwort", "mot de passe", "contraseña",
 )  # fmt: skip
 _NAMED = (
-    r"(?i:passwords?|passwd|passphrase|passcode|pwd|secrets?|api[_ -]?keys?|tokens?|(?:access|private|encryption|signing|auth)[_ ]?key|"
+    r"(?i:passwords?|passwort|kennwort|mot de passe|contraseña|passwd|passphrase|passcode|pwd|secrets?|api[_ -]?keys?|tokens?|(?:access|private|encryption|signing|auth)[_ ]?key|"
     r"credentials?|db_pass)[A-Za-z0-9_-]{0,24}[\"'`*]{0,3}"
     r"(?:\s{0,4}(?::=|=>|==|=|:|→)\s{0,4}|\s{1,4}(?i:is|was|are|set to|to|be)\s{1,4}(?:(?i:now|set to)\s{1,4})?|\s{1,2}(?=[\"'`]))"
     r"(?:\*\*)?(?:\"(?P<d>[^\"\n]{4,400})\"|'(?P<q>[^'\n]{4,400})'|`(?P<b>[^`\n]{4,400})`|(?P<u>[^\s\"'`,;<>()\[\]{}]{6,400}))"
@@ -99,6 +106,40 @@ _PLACEHOLDER = (
     r"self\.|this\.|req(?:uest)?\.|args\.)"
 )
 _CODE_REFERENCE = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+$|[A-Za-z_]+\($|[A-Z][A-Z_]+$|https?:|/|[a-z]+(?:[_-][a-z]+)*\.?$"
+
+
+_PHRASE_NAMES = ("pass", "pwd", "kennwort", "contraseña", "phrase", "mnemonic")
+_PHRASE = (
+    r"(?i:\b(?:(?P<word>pass[ -]?words?|passwd|passcodes?|pwd|passwor[td]|kennwort|mot de passe|contraseña)"
+    r"|pass[ -]?phrases?|(?:seed|recovery|backup|mnemonic)[ -]phrases?|mnemonic))\b[\"'`*_]{0,4}"
+    r"(?:[^\S\n]{0,4}(?::=|=>|[:=→])[^\S\n]{0,4}|[^\S\n]{1,4}(?P<said>(?i:is|was|ist|lautet|est|es))[^\S\n]{1,4})(?:[*_]{1,2}[^\S\n]{0,4})?[\"'`“]?"
+    r"(?P<s>[^\W\d_]{2,20}+(?:(?:[^\S\n]{1,3}|-)(?:[^\W_]{2,20}+|\d)){2,23}+)(?=[^\S\n]{0,4}(?:$|[\n.,;!\"'`”*<)\]}]))"
+)
+# Words that sentences are made of, and that people say of passwords.
+_PROSE = frozenset(
+    """
+    an the this that these those it its my your our their his her me we you he she they them us who whose which what when where why how
+    is are was were be been being am do does did done has have had having can could may might must shall should will would not no nor
+    and or but if then than so as at by for from in into of off on onto out over to up via with within without about after before until
+    while because since only also just too very more most less least all any both each every either neither none some such same other
+    another once here there now never always again still yet let see use used uses using get gets set sets getting setting make makes
+    need needs needed want wants please try ask asks asked enter entered entering type types typed give given provide provided check
+    checks add adds added remove keep keeps change changed changes changing choose pick read write send sent show shows hide hidden
+    required require requires optional mandatory missing empty blank null default invalid valid wrong incorrect mismatch forgotten forgot
+    lost expired expires expiry field fields form input text string value values label placeholder prompt dialog screen page link button
+    login logon signin user users username account accounts email admin name server client service host database connection session
+    config configuration environment variable file files key keys token tokens secret secrets password passwords passphrase phrase
+    credential credentials manager policy policies rule rules length minimum maximum least character characters letter letters digit
+    digits number numbers symbol symbols uppercase lowercase special complexity strong strength weak secure security hash hashed hashes
+    hashing salt salted bcrypt argon encrypt encrypted encryption decrypt plain plaintext clear encoded stored storage store stores
+    rotate rotated rotation reset resets resetting update updated validation validate validated authentication authenticate authorization
+    auth access denied protected protection prompted generated generate random test tests tested error errors failed failure returns
+    return true false example redacted masked unknown unchanged same todo later soon
+    der die das den dem ein eine einen ist sind war wird werden wurde muss müssen soll kann nicht und oder aber mit von für bei auf
+    wir ihr sie ich du es man nach vor noch nur auch wenn
+    le la les un une des du de et ou est sont doit pas pour par sur avec nous vous il elle on el los las una que con por para se debe
+    """.split()
+)
 
 
 def mask(text: str) -> Masked:
@@ -139,6 +180,20 @@ def _spans(text: str) -> Iterator[tuple[int, int, str]]:
                 ):
                     start, end = match.span(group)
                     yield start, end - (len(value) - len(value.rstrip(".!?:*")) if group == "u" else 0), "password"
+
+    if any(name in lowered for name in _PHRASE_NAMES):
+        for match in re.finditer(_PHRASE, text):
+            if _is_phrase(match):
+                yield *match.span("s"), "password"
+
+
+def _is_phrase(match: re.Match[str]) -> bool:
+    """Whether words given to a name are chosen at random rather than said."""
+    words = re.split(r"[\s-]+", match["s"].lower())
+    if len(words) < (4 if match["word"] else 3) or not _PROSE.isdisjoint(words):
+        return False
+    # after "is" a participle or adverb opens prose: "the password is derived client side"
+    return match["said"] is None or not words[0].endswith(("ed", "ing", "ly"))
 
 
 def _private_keys(text: str) -> Iterator[tuple[int, int, str]]:

@@ -183,8 +183,8 @@ class Network:
         queries = self._through(own, name + "q").reshape(batch, -1, _HEAD).swapaxes(0, 1)
         asking: Array = (queries @ keys.swapaxes(1, 2)).swapaxes(0, 1)
         scores: Array = asking @ seen.swapaxes(1, 2)  # without the keys' bias, which would add the same to each
-        mixed: Array = ((_shares(scores, inside[:, None]) @ seen).swapaxes(0, 1) @ values).swapaxes(0, 1)
-        mixed = mixed.reshape(batch, -1)
+        each: Array = _shares(scores, inside[:, None]) @ seen
+        mixed: Array = (each.swapaxes(0, 1) @ values).swapaxes(0, 1).reshape(batch, -1)
         mixed += self._w[name + "kv.b"][mixed.shape[1] :]
         return self._move(own, mixed, name, bend)
 
