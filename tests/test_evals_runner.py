@@ -100,6 +100,16 @@ class Misattributes(TurnArm):
         return [Recalled(self.turns[right].text, (self.turns[right - 1].ref,))]
 
 
+class PointsAtAll(TurnArm):
+    """Gives one line back and says that it comes from every turn there is."""
+
+    name = "points_at_all"
+    about = ""
+
+    def recall(self, query: Query) -> list[Recalled]:
+        return [Recalled(self.turns[0].text, tuple(turn.ref for turn in self.turns))]
+
+
 class Everything(TurnArm):
     """Hands over the whole conversation and calls it a ranking."""
 
@@ -181,6 +191,15 @@ class TestValidity:
         assert scores["misattributes"]["provenance/resolves"]["mean"] == 0.0
         assert scores["misattributes"]["retrieval/recall_any@1"]["mean"] == 0.0
         assert scores["bm25"]["provenance/resolves"]["mean"] == 1.0
+
+    def test_an_arm_that_points_at_everything_is_caught_by_the_metrics(self, tmp_path: Path) -> None:
+        task = replace(TASK, scorers=(Provenance(), EvidenceRecall(ks=(1,), budgets=(500,))))
+        scores = run(Plan((task,), (PointsAtAll,), Path()), tmp_path / "r.jsonl").footer["scores"]["tiny"][
+            "points_at_all"
+        ]
+        assert scores["provenance/resolves"]["mean"] == 0.0
+        assert scores["retrieval/recall_any@1"]["mean"] == pytest.approx(1 / 6, abs=1e-6)
+        assert scores["retrieval/recall_any@500tok"]["mean"] == pytest.approx(2 / 6, abs=1e-6)
 
     def test_returning_everything_is_cut_to_k_and_gains_nothing(self, tmp_path: Path) -> None:
         result = run(plan(Everything, BM25), tmp_path / "r.jsonl")

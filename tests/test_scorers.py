@@ -158,6 +158,14 @@ class TestEvidenceRecall:
         scores = EvidenceRecall(ks=(1, 5)).score(probe(evidence=["t5"]), answer(everything), SAMPLE)
         assert scores["retrieval/recall_any@1"] == scores["retrieval/recall_any@5"] == 0
 
+    def test_to_point_at_everything_buys_no_more_than_was_asked_for(self) -> None:
+        short = Recalled(SAID[0], tuple(turn.ref for turn in TURNS))
+        few = Probe("p", Query("?", NOW, k=2), {"evidence": ["t5"]})
+        assert (
+            EvidenceRecall(ks=(1,), budgets=(2000,)).score(few, answer(short), SAMPLE)["retrieval/recall_any@2000tok"]
+            == 0
+        )
+
     def test_several_facts_of_one_turn_are_one_source_item(self) -> None:
         scores = EvidenceRecall(ks=(2,)).score(probe(evidence=["t3"]), answer("t1", "t1", "t1", "t3"), SAMPLE)
         assert scores["retrieval/recall_any@2"] == 1
@@ -318,6 +326,13 @@ class TestStaleness:
         assert scores["staleness/current_first"] is None
         assert scores["staleness/resurrected"] == 1
 
+    @pytest.mark.parametrize("refs", [tuple(turn.ref for turn in TURNS), ()], ids=["pointed at", "read off"])
+    def test_the_whole_conversation_as_one_line_or_a_pointer_at_all_of_it_is_no_answer(self, refs: tuple) -> None:
+        few = Probe("p", Query("?", NOW, k=3), {"current": ["t3"], "stale": ["t2"]})
+        scores = Staleness().score(few, answer(Recalled("\n".join(SAID), refs)), SAMPLE)
+        assert (scores["staleness/current_first"], scores["staleness/stale_first"]) == (0, 1)
+        assert scores["staleness/resurrected"] == 1
+
     def test_chains_are_reported_by_depth(self) -> None:
         deep = probe(current=["t3"], stale=["t2"], asks="head", depth=7)
         scores = Staleness().score(deep, answer("t3"), SAMPLE)
@@ -366,10 +381,15 @@ class TestProvenance:
             Recalled(SAID[0], ("t0", "invented")),
             Recalled("We use Postgres and nothing else at all.", ("t0",)),
             Recalled(SAID[0], ("t0",), quote="We use Postgres"),
+            Recalled(SAID[0], tuple(turn.ref for turn in TURNS)),
         ],
     )
     def test_an_arm_that_lies_about_where_words_came_from_is_caught(self, lie: Recalled) -> None:
         assert Provenance().score(probe(), answer(lie), SAMPLE)["provenance/resolves"] == 0
+
+    def test_several_sources_resolve_where_each_states_the_text_or_stands_in_it(self) -> None:
+        both = Recalled(f"{SAID[0]} {SAID[1]}", ("t0", "t1"))
+        assert Provenance().score(probe(), answer(both), SAMPLE)["provenance/resolves"] == 1
 
     def test_no_pointer_is_not_a_resolved_one(self) -> None:
         scores = Provenance().score(probe(), answer(Recalled(SAID[0]), "t0"), SAMPLE)

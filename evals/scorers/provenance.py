@@ -1,8 +1,9 @@
 """Provenance: does the pointer of a recollection lead to words that state it?
 
 `provenance/pointed` is the share of recollections with a pointer at all; `provenance/resolves` the share whose pointer
-leads to an existing item that says it: the quote stands there word for word, and nine tenths of the words of the text
-do too. A pointer to the wrong item, or to an invented one, does not resolve. Both are unscored where nothing came back.
+leads to existing items that say it: the quote stands there word for word, and nine tenths of the words of the text do
+too. Where it names several, each has to state the text or stand in it. A pointer to a wrong item, to an invented one,
+or to everything there is, does not resolve. Both are unscored where nothing came back.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def resolves(item: Recalled, sources: Mapping[str, Turn]) -> bool:
         return False
     said = [sources[ref].text for ref in item.refs]
     quoted = item.quote is None or any(_stands_in(item.quote, text) for text in said)
-    return quoted and max(contained(item.text, text) for text in said) >= STATES
+    stated = contained(item.text, "\n".join(said)) >= STATES
+    return quoted and stated and all(max(contained(item.text, t), contained(t, item.text)) >= STATES for t in said)
 
 
 def _stands_in(quote: str, text: str) -> bool:

@@ -3,9 +3,9 @@
 `retrieval/recall_any@k` asks for one of them among the first k, `retrieval/recall_all@k` for every one: the two are
 never mixed. k counts distinct source items in the order they came back, so that one recollection that names the whole
 conversation uses up the ranks it claims. `retrieval/recall_any@500tok` cuts at a number of tokens instead (characters
-÷ 4): arms that bring back sentences and arms that bring back whole turns are compared at what a reader pays. Unscored
-where a question has no evidence, where the arm does not rank, and where the haystack holds no more than k items, as
-any order would then do.
+÷ 4): arms that bring back sentences and arms that bring back whole turns are compared at what a reader pays; there too
+no more than the items that were asked for count. Unscored where a question has no evidence, where the arm does not
+rank, and where the haystack holds no more than k items, as any order would then do.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class EvidenceRecall:
                 scores[f"{self.name}/recall_any@{k}"] = float(bool(found))
                 scores[f"{self.name}/recall_all@{k}"] = float(found == evidence)
         for budget in self.budgets:
-            found = evidence & set(affordable(answer, sample, budget))
+            found = evidence & set(ranking[: probe.query.k]) & set(affordable(answer, sample, budget))
             scores[f"{self.name}/recall_any@{budget}tok"] = float(bool(found))
         ranks = [rank for rank, ref in enumerate(ranking, 1) if ref in evidence]
         scores[f"{self.name}/mrr"] = 1 / ranks[0] if ranks else 0.0

@@ -56,7 +56,8 @@ def refs_of(item: Recalled, sample: Sample) -> tuple[str, ...]:
         outer = words(turn.text)
         short, long = sorted((inner, outer), key=len)
         # Counting shared words first keeps the costly comparison for the few that can pass.
-        if len(short) < FEWEST or sum(word in set(long) for word in short) < SAME * len(short):
+        distinct = set(long)
+        if len(short) < FEWEST or sum(word in distinct for word in short) < SAME * len(short):
             continue
         found[ref] = _contained(short, long)
     # "a 30-day TTL" is nearly "a 90-day TTL": only the nearest turns are its source.

@@ -10,12 +10,15 @@ the right or the outdated items decides:
   chains of replacements by their length;
 - `staleness/over_invalidated`: something that still holds came back marked as history only.
 
-What asks for the first is unscored for an arm that does not rank.
+What asks for the first is unscored for an arm that does not rank. Where one ranks, only the first k distinct source
+items count, k being how many were asked for: to point at everything, or to hand over the whole conversation as one
+line, uses up the ranks it claims.
 """
 
 from __future__ import annotations
 
 from evals.model import Answer, Probe, Sample
+from evals.scorers.retrieval import ranked_refs
 from evals.scorers.source import attributed
 
 DEEP = 4
@@ -31,7 +34,8 @@ class Staleness:
         if answer.error:
             return {}
         scores: dict[str, float | None] = {}
-        back = [(item.current, set(refs)) for item, refs in attributed(answer, sample)]
+        ranks = set(ranked_refs(answer, sample)[: probe.query.k if answer.ranked else None])
+        back = [(item.current, ranks & set(refs)) for item, refs in attributed(answer, sample)]
         given = [refs for is_current, refs in back if is_current]
         if stale:
             # One item may rest on several sources: it is outdated only if none of them still holds.
