@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,29 @@ class TestPublishedFilesOfOthers:
         packed = list(memoryagentbench.pieces(context))
         assert all(len(piece) <= memoryagentbench.LONGEST + 1 for piece in packed)
         assert "\n".join(packed) == context
+
+    def test_memoryagentbench_cuts_a_line_that_is_a_book_between_words(self) -> None:
+        book = "The sea was calm. " * 1000
+        packed = list(memoryagentbench.pieces(book))
+        assert all(len(piece) <= memoryagentbench.LONGEST for piece in packed)
+        assert " ".join(packed) == book.strip()
+
+    @pytest.mark.parametrize(
+        ("name", "content", "load"),
+        [
+            ("memoryagentbench/data/Conflict_Resolution-00000-of-00001.parquet", b"PAR1", memoryagentbench.load),
+            ("personamem/questions_32k.csv", b'a,b\n"' + b"x" * 200_000 + b'"\n', personamem.load),
+        ],
+    )
+    def test_a_broken_file_is_met_with_one_line(
+        self, name: str, content: bytes, load: Callable, tmp_path: Path
+    ) -> None:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        (path.parent / "shared_contexts_32k.jsonl").write_text("{}\n")
+        with pytest.raises(EvalError, match=path.name):
+            load(tmp_path)
 
     def test_personamem_sees_its_context_up_to_the_question_and_no_system_message(self, tmp_path: Path) -> None:
         messages = [

@@ -9,6 +9,7 @@ without a model is whether an acceptable answer stands in what came back.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,8 +42,8 @@ FACT = re.compile(r"^\d+\.\s+")
 def load(data: Path, limit: int | None = None) -> list[Sample]:
     samples: list[Sample] = []
     for path in locate(data, SOURCE):
-        rows = _parquet(path) if path.suffix == ".parquet" else read_rows(path)
         try:
+            rows = _parquet(path) if path.suffix == ".parquet" else read_rows(path)
             samples += [_sample(f"{path.stem.split('-')[0]}/{n}", row) for n, row in enumerate(rows[:limit])]
         except (KeyError, TypeError, ValueError) as error:
             raise wrong_format(path, SOURCE, f"{type(error).__name__}: {error}") from error
@@ -86,10 +87,13 @@ def pieces(context: str) -> Iterable[str]:
                 yield packed
                 packed = ""
             yield FACT.sub("", line).strip()
-        elif line.strip():
-            if packed and len(packed) + len(line) > LONGEST:
+            continue
+        for part in [line] if len(line) <= LONGEST else textwrap.wrap(line, LONGEST, break_on_hyphens=False):
+            if not part.strip():
+                continue
+            if packed and len(packed) + len(part) > LONGEST:
                 yield packed
                 packed = ""
-            packed = f"{packed}\n{line}" if packed else line
+            packed = f"{packed}\n{part}" if packed else part
     if packed:
         yield packed

@@ -40,7 +40,7 @@ def load(data: Path, limit: int | None = None) -> list[Sample]:
         for row in csv.DictReader(io.StringIO(read_text(path), newline="")):
             asked[row["shared_context_id"], int(row["end_index_in_shared_context"])].append(row)
         return [_sample(key, end, contexts[key][:end], rows) for (key, end), rows in list(asked.items())[:limit]]
-    except (KeyError, TypeError, ValueError, SyntaxError) as error:
+    except (KeyError, TypeError, ValueError, SyntaxError, csv.Error) as error:
         raise wrong_format(path, SOURCE, f"{type(error).__name__}: {error}") from error
 
 
