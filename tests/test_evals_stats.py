@@ -190,6 +190,23 @@ class TestComparison:
         assert against_nothing(8).p == pytest.approx(2 / 2**8)
         assert against_nothing(8).difference.low is None
 
+    def test_two_conversations_alike_by_chance_are_not_surer_than_their_questions(self) -> None:
+        won = {(0, 0), (0, 1), (1, 0), (1, 1)}  # two of a hundred questions here, two of a hundred and one there
+        keys = [(c, i) for c, size in enumerate((100, 101)) for i in range(size)]
+        one = [stats.Value(key, key[0], float(key in won)) for key in keys]
+        other = [stats.Value(key, key[0], 0.0) for key in keys]
+        c = stats.compare(one, other, bounds=(-1, 1))
+        naive = stats.estimate([stats.Value(key, key, float(key in won)) for key in keys], bounds=(-1, 1))
+        assert 0.04 < c.p < 0.05  # the clustered error alone says .002
+        assert (c.difference.low, c.difference.high) == pytest.approx((naive.low, naive.high))
+
+    def test_no_difference_of_shares_is_beyond_one(self) -> None:
+        sides = [
+            [stats.Value((c, 0), c, float(right)) for c, right in enumerate(a)] for a in ((1, 1, 1, 0), (0, 0, 1, 1))
+        ]
+        c = stats.compare(*[[*side, stats.Value("more", 0, 0.5)] for side in sides], bounds=(-1, 1))
+        assert c.difference.high == 1
+
     def test_questions_of_one_conversation_give_no_p_value(self) -> None:
         a = [Value(i, "only", float(i < 9)) for i in range(10)]
         assert stats.compare(a, [Value(i, "only", 0.0) for i in range(10)]).p is None

@@ -18,7 +18,7 @@ from evals.report import terminal
 from evals.report.tables import flat, number
 from evals.runner import rescore
 from evals.stats import Comparison
-from evals.summary import footer, metrics, values
+from evals.summary import footer, is_share, metrics, values
 from evals.tasks import TASKS
 
 DIFFERS = 3
@@ -113,7 +113,8 @@ def comparisons(a: Side, b: Side, task: str = "", metric: str = "") -> list[dict
             note(f"{name}: the two runs are of different data; only questions with the same id are compared")
         first, second = ([s for s in side if s.task == name] for side in (samples_a, samples_b))
         for measure in [metric] if metric else [m for m in described["headline"] if m in metrics(first)]:
-            one = stats.compare(values(first, measure), values(second, measure))
+            most = (-1, 1) if is_share(measure) else None
+            one = stats.compare(values(first, measure), values(second, measure), bounds=most)
             if one.difference.n:
                 found[name, measure] = one
     holm = stats.holm({key: c.p for key, c in found.items()})
@@ -179,7 +180,11 @@ def sentence(a: str, b: str, metric: str, c: Comparison, lower: bool) -> str:
         return (
             f"{better} is better: {a} is {size} than {b} {over}{spread}; {tally}; p = {_p(p)} after Holm's correction."
         )
-    reach = f" Only a difference of {number(c.mde, metric)} or more would have been found reliably." if c.mde else ""
+    reach = ""
+    if c.mde and is_share(metric) and c.mde > 1:
+        reach = " There are too few conversations to find any difference reliably, however large."
+    elif c.mde:
+        reach = f" Only a difference of {number(c.mde, metric)} or more would have been found reliably."
     chance = f"; p = {_p(p)} after Holm's correction" if p is not None else ""
     return f"no difference can be concluded: {a} came out {size} than {b} {over}{spread}, {tally}{chance}.{reach}"
 
