@@ -1,7 +1,8 @@
 """The header of a run: what it takes for someone else to get the same numbers, and to see why theirs differ.
 
 The data hash is taken over the samples as loaded, not over files, so that the same samples from two places are the same
-data. The code hash covers memstore and the harness, so that a log is never finished by other code than began it.
+data. The code hash covers memstore and the harness with what they read (the tagger's model, its cues, the prices), so
+that a log is never finished by other code than began it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from evals.runner import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
+CODE = (".py", ".json", ".npz", ".txt")  # what answers depend on; not what only the report is drawn with
 LATER_FIELDS = frozenset({"scope"})
 PACKAGES = (
     "memstore",
@@ -77,12 +79,12 @@ def header(plan: Plan, samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any
     }
 
 
-def code_hash() -> str:
-    """SHA-256 over the sources of memstore and evals, by name and content."""
+def code_hash(root: Path = ROOT) -> str:
+    """SHA-256 over the sources of memstore and evals and what they read, by name and content."""
     total = hashlib.sha256()
     for package in ("memstore", "evals"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            total.update(path.relative_to(ROOT).as_posix().encode())
+        for path in sorted(path for path in (root / package).rglob("*") if path.suffix in CODE):
+            total.update(path.relative_to(root).as_posix().encode())
             total.update(path.read_bytes())
     return total.hexdigest()
 

@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any, TextIO
 from evals.model import Answer, EvalError, Recalled, Tokens, Verdict
 
 FORMAT = 1
+DESCRIBES = ("tasks", "arms", "times", "where")  # what every header has a mapping for
 TIMED = "latency/"  # the family of scores that depend on the clock
 Key = tuple[str, str, str, int]
 
@@ -136,6 +138,8 @@ def read(path: Path) -> RunLog:
                     raise KeyError("header")
                 if record["format"] > FORMAT:
                     raise LogError(f"{path} was written by a later version (log format {record['format']}): upgrade")
+                if not all(isinstance(record[name], dict) for name in DESCRIBES) or "counter" not in record:
+                    raise KeyError("header")
                 header = record
             elif kind == "sample":
                 sample = _decode(record)
@@ -143,6 +147,8 @@ def read(path: Path) -> RunLog:
                 footer = None
             elif kind == "footer":
                 footer = record
+            else:
+                raise ValueError(kind)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             what = "is not a run log" if number == 1 else f"is damaged at line {number}"
             raise LogError(f"{path} {what} ({type(error).__name__})") from None
@@ -236,8 +242,11 @@ def _gone_on_with(path: Path, header: Mapping[str, Any]) -> RunLog | None:
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
     """(line number, text, does it end in a newline)."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
-        for number, raw in enumerate(handle, 1):
-            yield number, raw.decode("utf-8", "replace"), raw.endswith(b"\n")
+        try:
+            for number, raw in enumerate(handle, 1):
+                yield number, raw.decode("utf-8", "replace"), raw.endswith(b"\n")
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise LogError(f"{path} is damaged: it does not unpack to its end; fetch it again") from None
 
 
 def _died_in_its_header(path: Path) -> bool:

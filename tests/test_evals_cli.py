@@ -137,6 +137,14 @@ class TestReading:
             assert done.returncode == 0
             assert expected in done.stdout
 
+    def test_published_logs_are_runs_as_well(self, ran: Path, tmp_path: Path) -> None:
+        shipped = tmp_path / "shipped"
+        assert memeval("report", "--publish", str(shipped / "small.jsonl.gz"), cwd=ran).returncode == 0
+        assert "small.jsonl.gz" in memeval("ls", "--out", str(shipped), cwd=ran).stdout
+        assert memeval("show", "small", "--out", str(shipped), cwd=ran).returncode == 0
+        page = memeval("report", "small", "--out", str(shipped), cwd=ran).stdout.strip()
+        assert page == str(shipped / "small.html")
+
     def test_every_format_holds_the_same_rows(self, ran: Path) -> None:
         as_json = json.loads(memeval("show", "--json", cwd=ran).stdout)
         as_lines = [json.loads(line) for line in memeval("show", "--nl", cwd=ran).stdout.splitlines()]

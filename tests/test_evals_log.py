@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evals import log
+from evals.header import code_hash
 from evals.log import LogError, ProbeRecord, SampleRecord
 from evals.model import Answer, EvalError, Recalled, Tokens
 from evals.publish import joined, publish
@@ -25,7 +26,15 @@ from evals.summary import footer
 
 RUNS = Path(__file__).resolve().parent.parent / "data" / "runs"
 
-HEADER = {"format": log.FORMAT, "seed": 1, "times": {"started": "2026-01-01"}, "where": {"git": "abc"}}
+HEADER = {
+    "format": log.FORMAT,
+    "tasks": {},
+    "arms": {},
+    "seed": 1,
+    "counter": "chars/4",
+    "times": {"started": "2026-01-01"},
+    "where": {"git": "abc"},
+}
 TEXT = st.text(max_size=40)
 
 
@@ -113,6 +122,25 @@ class TestReading:
         lines[1] = lines[1][:50] + "\n"
         path.write_text("".join(lines))
         with pytest.raises(LogError, match="damaged at line 2"):
+            log.read(path)
+
+    @pytest.mark.parametrize("header", ['{"type":"header","format":1}', '{"type":"header","format":1,"tasks":[]}'])
+    def test_a_header_that_says_too_little_is_none(self, header: str, tmp_path: Path) -> None:
+        (tmp_path / "run.jsonl").write_text(header + "\n")
+        with pytest.raises(LogError, match="is not a run log"):
+            log.read(tmp_path / "run.jsonl")
+
+    def test_a_packed_log_that_was_cut_short_or_is_not_packed_is_damaged(self, tmp_path: Path) -> None:
+        whole = gzip.compress(written(tmp_path / "run.jsonl", record()).read_bytes())
+        for content in (whole[:-20], b"{}" + whole, whole[:40] + b"\0" * 40 + whole[80:]):
+            (tmp_path / "run.jsonl.gz").write_bytes(content)
+            with pytest.raises(LogError, match="does not unpack"):
+                log.read(tmp_path / "run.jsonl.gz")
+
+    def test_a_line_of_an_unknown_kind_is_damage(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "run.jsonl", record())
+        path.write_text(path.read_text() + '{"type":"something"}\n')
+        with pytest.raises(LogError, match="damaged at line 4"):
             log.read(path)
 
     def test_a_directory_and_a_missing_file_are_refused(self, tmp_path: Path) -> None:
@@ -278,6 +306,18 @@ class TestResuming:
         writer, before = log.begin(path, moved)
         writer.close()
         assert before is not None
+
+
+class TestCodeHash:
+    def test_it_covers_what_the_code_reads_and_not_what_is_written_about_it(self, tmp_path: Path) -> None:
+        model = tmp_path / "memstore" / "tagger" / "model.npz"
+        model.parent.mkdir(parents=True)
+        model.write_bytes(b"one")
+        before = code_hash(tmp_path)
+        (model.parent / "README.md").write_text("about the model")
+        assert code_hash(tmp_path) == before
+        model.write_bytes(b"two")
+        assert code_hash(tmp_path) != before
 
 
 class TestDigest:

@@ -19,6 +19,8 @@ DATA = click.option(
 )
 LOG = click.argument("path", metavar="[LOG]", required=False, type=click.Path(path_type=Path))
 
+LOGS = (".jsonl", ".jsonl.gz")  # as it is written, and as it is published
+
 
 def data(given: Path | None) -> Path:
     """The data directory, which must be one. Raises DataMissing."""
@@ -34,7 +36,8 @@ def runs(out: Path) -> list[Path]:
     """The run logs in a directory, newest first."""
     if out.exists() and not out.is_dir():
         raise EvalError(f"{out} is a file: --out wants the directory that holds the runs")
-    return sorted(out.glob("*.jsonl"), key=lambda p: (p.stat().st_mtime, p.name), reverse=True)
+    logs = [path for path in out.glob("*") if path.name.endswith(LOGS)]
+    return sorted(logs, key=lambda p: (p.stat().st_mtime, p.name), reverse=True)
 
 
 def chosen(path: Path | None, out: Path) -> RunLog:
@@ -44,6 +47,11 @@ def chosen(path: Path | None, out: Path) -> RunLog:
         if newest is None:
             raise EvalError(f"no runs in {out}: start one with  memeval run url_shortener")
         path = newest
-    elif not path.exists() and not path.suffix and (out / f"{path}.jsonl").is_file():
-        path = out / f"{path}.jsonl"
+    elif not path.exists():
+        path = next((named for end in LOGS if (named := out / f"{path}{end}").is_file()), path)
     return log.read(path)
+
+
+def beside(run: RunLog, end: str) -> Path:
+    """Where something made of a run goes unless it is told: beside its log, under its name."""
+    return run.path.with_name(run.path.name.removesuffix(".gz").removesuffix(".jsonl") + end)

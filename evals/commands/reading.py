@@ -83,7 +83,7 @@ def report(
     elif as_markdown or summary:
         click.echo(readme.render(run, reproduction.read()) if summary else markdown.render(run), nl=False)
     else:
-        click.echo(page.write(run, output or run.path.with_suffix(".html")))
+        click.echo(page.write(run, output or options.beside(run, ".html")))
 
 
 def _runs(out: Path) -> list[dict[str, Any]]:

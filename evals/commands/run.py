@@ -84,7 +84,7 @@ def run(
         ready()
         plan = replace(plan, claude=Exam(claude_cache(), claude_model, claude_model))
     result = _execute(plan, _log_path(out, name, plan, fresh), workers, retry_errors)
-    report = page.write(result, result.path.with_suffix(".html"))
+    report = page.write(result, options.beside(result, ".html"))
     emit.rows(flat(result), lambda: terminal.show(result), lambda: _whole(result, report))
     note(f"\nlog     {result.path}\nreport  {report}")
     failed = [text for text, test in zip(require, requirements, strict=True) if not test(result)]
