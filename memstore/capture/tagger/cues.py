@@ -4,7 +4,7 @@ A cue is a named pattern; what it says depends on its clause. "We should cache i
 in "if we should cache it, reads get faster" the same words are a condition, and in "Ann suggested we
 should cache it" they are hers. So a sentence is cut into clauses, each clause gets a role (`main`,
 `condition`, `dependent`, `reported`), and a cue is reported with its role and with the words it
-matched: the evidence from which `rules.py` weighs a modality, and from which every tagger explains
+matched: the evidence from which `cue_tagger.py` weighs a modality, and from which every tagger explains
 itself. Pure Python, no model, no state.
 """
 

@@ -31,6 +31,8 @@ _Bend = Callable[[Array], Array]
 
 #: Positions computed together. More would not be faster: the inner arrays should stay in the cache.
 _TOGETHER = 700
+#: So many are worth a batch of their own, where a longer sentence would leave more than a twentieth to padding.
+_ENOUGH, _PADDED = 150, 1.05
 _HEAD = 32
 _DECISION = list(Modality).index(Modality.DECISION)
 #: What the first look still says where there was a second.
@@ -279,11 +281,16 @@ def _spread(raw: Mapping[str, NDArray[Any]]) -> dict[str, Array]:
 def _batches(rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
     """Indices of rows of like length, so that little is padding."""
     part: list[int] = []
+    filled = 0
     for i in sorted(range(len(rows)), key=lambda i: len(rows[i])):
-        if part and (len(part) + 1) * len(rows[i]) > _TOGETHER:
+        length = len(rows[i])
+        positions = (len(part) + 1) * length
+        padded = filled > _ENOUGH and positions > _PADDED * (filled + length)
+        if part and (positions > _TOGETHER or padded):
             yield part
-            part = []
+            part, filled = [], 0
         part.append(i)
+        filled += length
     if part:
         yield part
 
