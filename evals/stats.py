@@ -15,9 +15,9 @@ question) are averaged within the question before anything is counted. The metho
 - differences are paired by probe; exact McNemar (binomial on discordant pairs) for right-or-wrong metrics; a sign test
   over clusters where every cluster shows the same difference; Holm's step-down correction over a family of comparisons;
   minimum detectable effect at 80 % power and 5 % two-sided;
-- a difference over two clusters is no surer than as many independent questions would make it: two conversations that
-  come out alike by chance leave a clustered error of next to nothing, by which seven to twelve comparisons in a
-  hundred were called significant where nothing was (with three and more, five at most).
+- a mean or a difference over two clusters is no surer than as many independent questions would make it: two
+  conversations that come out alike by chance leave a clustered error of next to nothing, by which seven to twelve
+  comparisons in a hundred were called significant where nothing was (with three and more, five at most).
 
 `coverage` measures how often such intervals hold a truth that is known.
 """
@@ -114,7 +114,8 @@ def estimate(
         method = "clustered Wilson" if se else "Wilson on clusters"
     else:
         method = "clustered t" if se else "no variance between clusters: no interval"
-    return Estimate(mean, n, groups, se, *_interval(mean, se, df, groups, confidence, bounds), method, *blunt, df)
+    found = Estimate(mean, n, groups, se, *_interval(mean, se, df, groups, confidence, bounds), method, *blunt, df)
+    return _wider(found) if groups == 2 else found
 
 
 @lru_cache(maxsize=4096)
@@ -242,7 +243,6 @@ def compare(
         if difference.clusters == 2:
             plain = float(np.std([d.value for d in differences], ddof=1)) / math.sqrt(difference.n)
             errors.append((plain, difference.n - 1))
-            difference = _wider(difference)
         p = max(_p_value(difference.mean, se, df) for se, df in errors)
         mde = max(minimum_detectable_effect(se, df) for se, df in errors)
         return Comparison(difference, wins, ties, losses, p, "clustered paired t", mde)

@@ -199,6 +199,8 @@ class TestComparison:
         naive = stats.estimate([stats.Value(key, key, float(key in won)) for key in keys], bounds=(-1, 1))
         assert 0.04 < c.p < 0.05  # the clustered error alone says .002
         assert (c.difference.low, c.difference.high) == pytest.approx((naive.low, naive.high))
+        share = stats.estimate(one, bounds=(0, 1))
+        assert (share.low, share.high) == (share.naive_low, share.naive_high)
 
     def test_no_difference_of_shares_is_beyond_one(self) -> None:
         sides = [
