@@ -99,8 +99,8 @@ class TestEnginesAgree:
             alone = apart[one] or apart[one + 1]
             assert slots[one + 1] - slots[one] == (3 if alone else min(3, keys[one + 1] - keys[one]))
 
-    @given(st.lists(NUMBERS, min_size=1, max_size=4), st.integers(1, 3))
-    def test_on_columns_given_one_after_another(self, columns: list[list[float]], apart: int) -> None:
+    @given(st.lists(NUMBERS, min_size=1, max_size=4))
+    def test_on_columns_given_one_after_another(self, columns: list[list[float]]) -> None:
         length = min(map(len, columns))
         columns = [column[:length] for column in columns]
 
@@ -110,7 +110,9 @@ class TestEnginesAgree:
             return [
                 engine.summed(many, len(columns), length).tolist(),
                 engine.most([engine.column(column) for column in columns]).tolist(),
-                engine.repeated(engine.column(columns[0]), 2, apart).tolist(),
+                engine.repeated(engine.column(columns[0]), 2).tolist(),
+                engine.take_of_each(many, len(columns), engine.column([length - 1, 0])).tolist(),
+                engine.take_of_each(engine.column([]), 0, engine.column([length - 1, 0])).tolist(),
                 engine.stretched(engine.column(columns[0]), 2).tolist(),
                 *(part.tolist() for part in engine.split(many, len(columns))),
                 engine.running(engine.column([int(value) for value in columns[0]])).tolist(),
@@ -118,12 +120,14 @@ class TestEnginesAgree:
             ]
 
         both(use)
-        summed, most, repeated, stretched, *parts, running, _ = use(LISTS)
+        summed, most, repeated, ends, nothing, stretched, *parts, running, _ = use(LISTS)
+        assert nothing == []
+        assert ends == [value for column in columns for value in (column[-1], column[0])]
         assert parts == columns
         assert [after - before for before, after in pairwise([0, *running])] == [int(value) for value in columns[0]]
         assert summed == [sum(values) for values in zip(*columns, strict=True)]
         assert most == [max(values) for values in zip(*columns, strict=True)]
-        assert repeated == columns[0] + [value + apart for value in columns[0]]
+        assert repeated == 2 * columns[0]
         assert stretched == [value for value in columns[0] for _ in range(2)]
 
     @given(st.lists(st.tuples(PLACES, st.integers(1, 9)), min_size=1, max_size=5), PLACES)

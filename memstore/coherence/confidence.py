@@ -112,8 +112,8 @@ class Confidence(NamedTuple):
 def gather(row: Row, standing: Standing, steps: Iterable[Step], *, sources: int, doubts: int, now: int) -> Evidence:
     """The evidence about a fact at a moment (microseconds), from what the ledger holds of it."""
     taken = list(steps)
-    counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in taken)
     replacing = [s for s in taken if s.change is Change.SUPERSEDED]
+    counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in taken) if replacing else {}
     lived = 0.0
     if row.ttl and standing.expires_at is not None:
         lived = 1 - (standing.expires_at - now) / row.ttl

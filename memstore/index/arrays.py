@@ -76,7 +76,10 @@ class _Arrays:
         return np.array(values)
 
     def take(self, column: np.ndarray, indexes: np.ndarray) -> Any:
-        return column[indexes]
+        return column.take(indexes)
+
+    def part(self, column: np.ndarray, begin: int, end: int) -> np.ndarray:
+        return column[begin:end]
 
     def unpack(self, packed: bytes) -> np.ndarray:
         return np.frombuffer(packed, dtype=np.int64)
@@ -102,8 +105,11 @@ class _Arrays:
     def joined(self, columns: Sequence[np.ndarray]) -> Any:
         return np.concatenate([_NONE, *columns])
 
-    def repeated(self, column: np.ndarray, times: int, apart: float = 0) -> Any:
-        return np.add.outer(np.arange(times) * apart, column).reshape(-1)
+    def take_of_each(self, column: np.ndarray, times: int, indexes: np.ndarray) -> Any:
+        return column.reshape(times, -1).take(indexes, axis=1).reshape(-1) if times else column
+
+    def repeated(self, column: np.ndarray, times: int) -> Any:
+        return np.concatenate([column[:0], *[column] * times])
 
     def stretched(self, column: np.ndarray, times: int) -> Any:
         return column.repeat(times)

@@ -67,6 +67,8 @@ class Engine(Protocol):
 
     def take(self, column: Any, indexes: Any) -> Any: ...
 
+    def part(self, column: Any, begin: int, end: int) -> Any: ...
+
     def unpack(self, packed: bytes) -> Any:
         """Places from eight bytes each, native order."""
 
@@ -87,8 +89,11 @@ class Engine(Protocol):
     def joined(self, columns: Sequence[Any]) -> Any:
         """Columns one after another."""
 
-    def repeated(self, column: Any, times: int, apart: float = 0) -> Any:
-        """The column so many times, each time with so much more added."""
+    def take_of_each(self, column: Any, times: int, indexes: Any) -> Any:
+        """The same indexes of each of the `times` columns that are given one after another."""
+
+    def repeated(self, column: Any, times: int) -> Any:
+        """The column so many times."""
 
     def stretched(self, column: Any, times: int) -> Any:
         """Each number so many times."""
@@ -233,6 +238,9 @@ class _Lists:
     def take(self, column: Sequence[Any], indexes: Sequence[int]) -> Column:
         return Column(map(column.__getitem__, indexes))
 
+    def part(self, column: Sequence[Any], begin: int, end: int) -> Column:
+        return Column(column[begin:end])
+
     def unpack(self, packed: bytes) -> array[int]:
         return array("q", packed)
 
@@ -255,8 +263,12 @@ class _Lists:
     def joined(self, columns: Sequence[Sequence[int]]) -> Column:
         return Column(chain.from_iterable(columns))
 
-    def repeated(self, column: Sequence[float], times: int, apart: float = 0) -> Column:
-        return Column(value + apart * time for time in range(times) for value in column)
+    def take_of_each(self, column: Sequence[Any], times: int, indexes: Sequence[int]) -> Column:
+        parts = self.split(column, times) if times else ()
+        return Column(chain.from_iterable(map(part.__getitem__, indexes) for part in parts))
+
+    def repeated(self, column: Sequence[float], times: int) -> Column:
+        return Column(chain.from_iterable(repeat(column, times)))
 
     def stretched(self, column: Sequence[float], times: int) -> Column:
         return Column(value for value in column for _ in range(times))
@@ -269,7 +281,7 @@ class _Lists:
 
     def split(self, column: Sequence[float], times: int) -> list[Column]:
         length = len(column) // times
-        return [Column(column[at * length : (at + 1) * length]) for at in range(times)]
+        return [self.part(column, at * length, (at + 1) * length) for at in range(times)]
 
     def running(self, column: Sequence[float]) -> Column:
         return Column(accumulate(column))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -121,16 +121,15 @@ def size(db: sqlite3.Connection, known: Kept) -> tuple[int, int, int]:
     return turns, words, known.sessions
 
 
-def postings(db: sqlite3.Connection, known: Kept, words: Iterable[str], engine: Engine = LISTS) -> list[Postings]:
+def postings(db: sqlite3.Connection, known: Kept, words: Sequence[str], engine: Engine = LISTS) -> list[Postings]:
     """For each word, which are distinct, the places whose statement holds it, in any form with the same stem."""
-    found = []
-    for word, parts in _stems_of(db, list(words)).items():
-        postings = known.lists.get((engine.name, word))
-        if postings is None:
-            postings = _postings(db, word, parts, engine, known)
-            known.keep_list(engine, word, postings)
-        found.append(postings)
-    return found
+    found = {word: held for word in words if (held := known.lists.get((engine.name, word))) is not None}
+    fresh = _stems_of(db, [word for word in words if word not in found])
+    gathered = _gathered(db, known, [stem for stems in fresh.values() for stem in stems], engine)
+    for word, stems in fresh.items():
+        found[word] = _postings(db, word, stems, engine, gathered)
+        known.keep_list(engine, word, found[word])
+    return [found[word] for word in words]
 
 
 def rare(db: sqlite3.Connection, words: Iterable[str], most: int) -> Iterator[list[int]]:
@@ -140,7 +139,7 @@ def rare(db: sqlite3.Connection, words: Iterable[str], most: int) -> Iterator[li
     """
     for word, stems in _stems_of(db, list(words)).items():
         if len(stems) != 1:
-            found = list(_postings(db, word, stems, LISTS, Kept("")))
+            found = list(_postings(db, word, stems, LISTS, lists.read_each(db, stems)))
         else:
             found = lists.few(db, stems[0], most)
             if len(found) <= most:
@@ -150,17 +149,25 @@ def rare(db: sqlite3.Connection, words: Iterable[str], most: int) -> Iterator[li
             yield found
 
 
-def _postings(db: sqlite3.Connection, word: str, stems: Sequence[str], engine: Engine, known: Kept) -> Postings:
+def _gathered(db: sqlite3.Connection, known: Kept, stems: Sequence[str], engine: Engine) -> dict[str, Postings]:
+    """What was gathered of each stem: kept, or read now, all in one go."""
+    found = {stem: held for stem in stems if (held := known.gathered.get((engine.name, stem))) is not None}
+    if fresh := [stem for stem in stems if stem not in found]:
+        for stem, postings in lists.read_each(db, fresh, engine).items():
+            known.keep_gathered(engine, stem, postings)
+            found[stem] = postings
+    return found
+
+
+def _postings(
+    db: sqlite3.Connection, word: str, stems: Sequence[str], engine: Engine, gathered: Mapping[str, Postings]
+) -> Postings:
     # One word of the query language may be several of the tokenizer's: all of them must be there.
     parts = [word] if len(stems) == 1 else _PART.findall(word)
     found = []
     for part, stem in zip(parts if len(parts) == len(stems) else stems, stems, strict=True):
-        postings = known.gathered.get((engine.name, stem))
-        if postings is None:
-            postings = lists.read(db, stem, engine)
-            known.keep_gathered(engine, stem, postings)
         new = [row[0] for row in db.execute("SELECT rowid FROM words WHERE words MATCH ?", (f'"{part}"',))]
-        found.append(postings.with_new(new) if new else postings)
+        found.append(gathered[stem].with_new(new) if new else gathered[stem])
     if len(found) == 1:
         return found[0]
     return lists.of_places(engine, sorted(set.intersection(*map(set, found))) if found else [])

@@ -12,6 +12,7 @@ gathered. Like every index this is a cache: what it says is looked up in the led
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from bisect import bisect_right
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from struct import Struct
+from typing import Any
 
 from memstore.index.columns import LISTS, Engine, begins_with
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
@@ -229,10 +231,25 @@ def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:
 
 def read(db: sqlite3.Connection, stem: str, engine: Engine = LISTS) -> Postings:
     """The places that hold a word, as far as they were gathered."""
-    rows = db.execute(f"SELECT turns, sessions, {_PLACES} FROM lists WHERE word = ? ORDER BY first", (stem,)).fetchall()
-    packed = [_packed(first, places) for _, _, first, places in rows]
+    return read_each(db, [stem], engine)[stem]
+
+
+def read_each(db: sqlite3.Connection, stems: Sequence[str], engine: Engine = LISTS) -> dict[str, Postings]:
+    """For each word the places that hold it, as far as they were gathered."""
+    rows: dict[str, list[list[Any]]] = {stem: [] for stem in stems}
+    for word, *row in db.execute(
+        f"SELECT word, {_PLACES}, turns, sessions FROM json_each(?) given CROSS JOIN lists ON word = given.value",
+        (json.dumps(stems),),
+    ):
+        rows[word].append(row)
+    return {stem: _postings(engine, sorted(of)) for stem, of in rows.items()}
+
+
+def _postings(engine: Engine, rows: Sequence[list[Any]]) -> Postings:
+    """The rows of one word, as read, in order."""
+    packed = [_packed(first, places) for first, places, _, _ in rows]
     places = engine.unpack(b"".join(packed))
-    turns, sessions = sum([row[0] for row in rows]), sum([row[1] for row in rows])
+    turns, sessions = sum([row[2] for row in rows]), sum([row[3] for row in rows])
     end = 0
     for part in packed[:-1]:  # a session may go on in the next row
         end += len(part) // 8

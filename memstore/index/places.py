@@ -290,11 +290,17 @@ def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterable[tuple[Any
 
 
 def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -> dict[int, Turns]:
-    found = {}
-    for session, of in groupby(turns, key=lambda turn: turn[0] >> TURN_BITS):
-        numbers, words, marks, speakers, at = zip(*of, strict=True)
-        lengths, called = [math.log(max(0, count) + 1) for count in words], list(map(known.speakers.number, speakers))
-        found[session] = Turns._make(map(engine.column, (numbers, words, lengths, marks, called, at)))
+    rows = list(turns)
+    if not rows:
+        return {}
+    numbers, words, marks, speakers, at = zip(*rows, strict=True)
+    lengths, called = [math.log(max(0, count) + 1) for count in words], list(map(known.speakers.number, speakers))
+    columns = [engine.column(column) for column in (numbers, words, lengths, marks, called, at)]
+    found, begin = {}, 0
+    for session, of in groupby(number >> TURN_BITS for number in numbers):
+        end = begin + sum(1 for _ in of)
+        found[session] = Turns._make(engine.part(column, begin, end) for column in columns)
+        begin = end
     return found
 
 

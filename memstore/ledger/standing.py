@@ -90,9 +90,9 @@ def effective(steps: Iterable[tuple[int, int | None, bool, bool]]) -> dict[int, 
 
 def derive(steps: Iterable[Step], said_at: int, ttl: int | None) -> Standing:
     """The state and end of life of a fact from all its transitions up to a moment, in the order they happened."""
-    ordered = sorted(steps, key=lambda step: step.when)
-    if not ordered:  # most facts were said once, and nothing happened to them since
+    if not (taken := list(steps)):  # most facts were said once, and nothing happened to them since
         return Standing(State.LIVE, None if ttl is None else said_at + ttl, 0)
+    ordered = sorted(taken, key=lambda step: step.when)
     counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in ordered)
     state = State.LIVE
     flags: dict[int, Moment] = {}

@@ -119,7 +119,7 @@ class Field:
         self._numbers |= self._asked(self._numbers["cover"])
         added = [self._levels(), *self._numbers.values()]
         weights = [1.0, 1.0, *(of[name] for name in self._numbers for of in self._weights.of)]
-        weight = engine.take(engine.column(weights), engine.repeated(self._chats, len(added), 2))
+        weight = engine.take_of_each(engine.column(weights), len(added), self._chats)
         score = engine.summed(engine.joined(added) * weight, len(added), len(self._here))
         order, scores = engine.best(score, DIGITS)
         return list(zip(scores, engine.take(self._of.numbers, order).tolist(), strict=True))
@@ -141,9 +141,9 @@ class Field:
     def told(self, turn: int) -> dict[str, float]:
         """What moved the score of a candidate, the strongest first, for people to read."""
         weights = self._weights.of[self._chats[bisect_left(self._of.numbers, turn)]]
-        moved = [(name, value * weights[name]) for name, value in self.numbers(turn).items() if value]
-        moved.sort(key=lambda item: (-abs(item[1]), item[0]))
-        return {name: round(value, 3) for name, value in moved[:6] if value}
+        weighed = self.numbers(turn).items()
+        moved = sorted((-abs(worth), name, worth) for name, value in weighed if (worth := value * weights[name]))
+        return {name: round(worth, 3) for _, name, worth in moved[:6]}
 
     def numbers(self, turn: int) -> dict[str, float]:
         """Everything that was weighed of a candidate, by name."""
@@ -177,9 +177,9 @@ class Field:
         # How much a word's occurrences are discounted for length (the denominator of BM25).
         short = ((take(words, upto) - take(words, before)) * B / usual + (1 - B)) * K1
 
-        times, size = len(terms), self._size
-        held = engine.running(self._hits.by_slot(self._turns.numbers, self._slots, size))
-        found = take(held, engine.repeated(upto, times, size)) - take(held, engine.repeated(before, times, size))
+        times = len(terms)
+        held = engine.running(self._hits.by_slot(self._turns.numbers, self._slots, self._size))
+        found = engine.take_of_each(held, times, upto) - engine.take_of_each(held, times, before)
         worth = engine.stretched(engine.column([term.in_turn for term in terms]), 3 * count)
         possible = sum([term.in_turn for term in terms]) or 1.0
         turn, pair, around = engine.split(self._bm25(found, worth, short), 3)
