@@ -14,7 +14,7 @@ from memstore import MemoryStore
 from memstore.index import lexical, lists
 from memstore.index.arrays import ARRAYS
 from memstore.index.columns import LISTS, Engine
-from memstore.index.kept import kept
+from memstore.index.kept import Kept, kept
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 
 NOW = datetime(2026, 3, 18, tzinfo=UTC)
@@ -70,6 +70,15 @@ class TestGathering:
             every = [sorted(one) for one in lexical.postings(db, kept(db), words)]
             rare = [sorted(one) for one in lexical.rare(db, words, most)]
         assert rare == [one for one in every if len(one) <= most]
+
+    def test_words_with_one_stem_have_the_same_places_asked_together_or_alone(
+        self, tmp_path: Path, often: None
+    ) -> None:
+        words = ["apple", "apples", "running", "runs"]
+        with fill(tmp_path / "a.db") as memory, memory.ledger.reading() as db:
+            alone = [list(lexical.postings(db, Kept(""), [word])[0]) for word in words]
+            assert [list(one) for one in lexical.postings(db, Kept(""), words)] == alone
+            assert alone[0] == alone[1] != []
 
     def test_forgotten_words_leave_the_lists(self, tmp_path: Path, often: None) -> None:
         with fill(tmp_path / "m.db") as memory:

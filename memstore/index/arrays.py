@@ -78,8 +78,14 @@ class _Arrays:
     def take(self, column: np.ndarray, indexes: np.ndarray) -> Any:
         return column.take(indexes)
 
-    def part(self, column: np.ndarray, begin: int, end: int) -> np.ndarray:
-        return column[begin:end]
+    def stacked(self, columns: Sequence[Sequence[int]]) -> np.ndarray:
+        return np.array(columns, dtype=np.int64)
+
+    def part(self, stack: np.ndarray, begin: int, end: int) -> np.ndarray:
+        return stack[:, begin:end]
+
+    def unstacked(self, stacks: Sequence[np.ndarray], count: int) -> Any:
+        return np.concatenate([np.zeros((count, 0), dtype=np.int64), *stacks], axis=1)
 
     def unpack(self, packed: bytes) -> np.ndarray:
         return np.frombuffer(packed, dtype=np.int64)

@@ -67,7 +67,14 @@ class Engine(Protocol):
 
     def take(self, column: Any, indexes: Any) -> Any: ...
 
-    def part(self, column: Any, begin: int, end: int) -> Any: ...
+    def stacked(self, columns: Sequence[Sequence[int]]) -> Any:
+        """Columns of whole numbers, of one length, that are kept, cut and joined together."""
+
+    def part(self, stack: Any, begin: int, end: int) -> Any:
+        """The same numbers of each column of a stack."""
+
+    def unstacked(self, stacks: Sequence[Any], count: int) -> Sequence[Any]:
+        """The `count` columns of stacks, one stack after another."""
 
     def unpack(self, packed: bytes) -> Any:
         """Places from eight bytes each, native order."""
@@ -238,8 +245,14 @@ class _Lists:
     def take(self, column: Sequence[Any], indexes: Sequence[int]) -> Column:
         return Column(map(column.__getitem__, indexes))
 
-    def part(self, column: Sequence[Any], begin: int, end: int) -> Column:
-        return Column(column[begin:end])
+    def stacked(self, columns: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        return columns
+
+    def part(self, stack: Sequence[Sequence[int]], begin: int, end: int) -> list[Sequence[int]]:
+        return [column[begin:end] for column in stack]
+
+    def unstacked(self, stacks: Sequence[Sequence[Sequence[int]]], count: int) -> list[Column]:
+        return [Column(chain.from_iterable(stack[at] for stack in stacks)) for at in range(count)]
 
     def unpack(self, packed: bytes) -> array[int]:
         return array("q", packed)
@@ -281,7 +294,7 @@ class _Lists:
 
     def split(self, column: Sequence[float], times: int) -> list[Column]:
         length = len(column) // times
-        return [self.part(column, at * length, (at + 1) * length) for at in range(times)]
+        return [Column(column[at * length : (at + 1) * length]) for at in range(times)]
 
     def running(self, column: Sequence[float]) -> Column:
         return Column(accumulate(column))

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from memstore.index.columns import Engine
     from memstore.index.lists import Postings
-    from memstore.index.places import Turns
 
 # Places in all the lists that are kept (eight bytes each), and turns (some fifty). A list takes as much as so many
 # places before it has any: words that are in no statement are asked for too, and there is no end to those.
@@ -54,7 +53,7 @@ class Kept:
     lists      lists with what was not gathered yet, by engine and word
     sessions   how many there are
     talks      {session: (turns, words)}
-    turns      of whole sessions, by engine and session
+    turns      of whole sessions, stacked, by engine and session
     speakers   who speaks in them
     """
 
@@ -65,7 +64,7 @@ class Kept:
         self.gathered: dict[tuple[str, str], Postings] = {}
         self.lists: dict[tuple[str, str], Postings] = {}
         self.talks: dict[int, tuple[int, int]] = {}
-        self.turns: dict[tuple[str, int], Turns] = {}
+        self.turns: dict[tuple[str, int], Any] = {}
         self.speakers = Speakers()
         self._gathered = self._listed = self._turns = 0
 
@@ -86,8 +85,8 @@ class Kept:
             self.lists, self._listed = {}, len(postings) + _LIST
         self.lists[engine.name, word] = postings
 
-    def keep_turns(self, engine: Engine, whole: Mapping[int, Turns]) -> None:
-        new = sum(len(turns.numbers) for turns in whole.values())
+    def keep_turns(self, engine: Engine, whole: Mapping[int, Any]) -> None:
+        new = sum(len(turns[0]) for turns in whole.values())
         self._turns += new
         if self._turns > _MOST_TURNS:
             self.turns, self._turns = {}, new

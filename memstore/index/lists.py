@@ -239,7 +239,7 @@ def read_each(db: sqlite3.Connection, stems: Sequence[str], engine: Engine = LIS
     rows: dict[str, list[list[Any]]] = {stem: [] for stem in stems}
     for word, *row in db.execute(
         f"SELECT word, {_PLACES}, turns, sessions FROM json_each(?) given CROSS JOIN lists ON word = given.value",
-        (json.dumps(stems),),
+        (json.dumps(list(rows)),),  # each once: two words of a question may have one stem
     ):
         rows[word].append(row)
     return {stem: _postings(engine, sorted(of)) for stem, of in rows.items()}

@@ -10,7 +10,6 @@ it without reading its words; `statements` says which fact stands at a place. Bo
 
 from __future__ import annotations
 
-import math
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -44,7 +43,8 @@ CREATE = (
 TABLES = ("turns", "statements", "talks")
 
 # "Ann: we ship on Friday" names who speaks; so does a role that is not one of the usual ones.
-_SPEAKER = re.compile(r"\s*([^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*){0,3}):\s")
+# Compiled with the first turn that is written; who only asks does not wait for it.
+_SPEAKER = r"\s*([^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*){0,3}):\s"
 _RULE = (
     r"(?:^|[.!?,;]\s+|\b(?:and|so|but|also|please)\s+)(?:always|never|from now on|going forward)\b"
     r"|\bi(?:'d|’d| would)? (?:always )?(?:prefer|rather)\b"
@@ -84,11 +84,10 @@ class Turn(NamedTuple):
 
 
 class Turns(NamedTuple):
-    """Many a `Turn`, in order, as columns; `lengths` are logarithms of words, `speakers` their numbers."""
+    """Many a `Turn`, in order, as columns; `speakers` are numbers of names."""
 
     numbers: Any
     words: Any
-    lengths: Any
     marks: Any
     speakers: Any
     at: Any
@@ -258,13 +257,13 @@ def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: i
     """
     sessions = sorted({turn >> TURN_BITS for turn in turns})
     of = talks(db, known, sessions)
-    held: dict[int, Turns] = {}
+    held: dict[int, Any] = {}
     fresh, long = [], set()
     for session in sessions:
         count, kept_ = of.get(session, (0, 0))[0], known.turns.get((engine.name, session))
         if count > _SHORT:
             long.add(session)
-        elif kept_ is not None and len(kept_.numbers) == count:
+        elif kept_ is not None and len(kept_[0]) == count:
             held[session] = kept_
         else:
             fresh.append(session)
@@ -277,7 +276,7 @@ def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: i
         near = {near for turn in turns for near in range(turn - reach, turn + reach + 1) if near >> TURN_BITS in long}
         held |= _by_session(_turns(db, "= given.value", str(sorted(near))), known, engine)
     parts = [held[session] for session in sessions if session in held]
-    return Turns._make(engine.joined(columns) for columns in (zip(*parts, strict=True) if parts else [()] * 6))
+    return Turns._make(engine.unstacked(parts, len(Turns._fields)))
 
 
 def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterable[tuple[Any, ...]]:
@@ -289,17 +288,17 @@ def _turns(db: sqlite3.Connection, which: str, given: str) -> Iterable[tuple[Any
     )
 
 
-def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -> dict[int, Turns]:
+def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -> dict[int, Any]:
+    """The columns of `Turns` by session, stacked."""
     rows = list(turns)
     if not rows:
         return {}
     numbers, words, marks, speakers, at = zip(*rows, strict=True)
-    lengths, called = [math.log(max(0, count) + 1) for count in words], list(map(known.speakers.number, speakers))
-    columns = [engine.column(column) for column in (numbers, words, lengths, marks, called, at)]
+    whole = engine.stacked((numbers, words, marks, list(map(known.speakers.number, speakers)), at))
     found, begin = {}, 0
     for session, of in groupby(number >> TURN_BITS for number in numbers):
         end = begin + sum(1 for _ in of)
-        found[session] = Turns._make(engine.part(column, begin, end) for column in columns)
+        found[session] = engine.part(whole, begin, end)
         begin = end
     return found
 
@@ -323,5 +322,5 @@ def marks(text: str, origin: str, *, alone: bool) -> int:
 
 def speaker(text: str) -> str | None:
     """Who speaks, by name: from a "Name:" at the start of the words."""
-    named = _SPEAKER.match(text) if ":" in text else None
+    named = re.match(_SPEAKER, text) if ":" in text else None
     return named[1].casefold() if named else None

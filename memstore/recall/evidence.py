@@ -216,7 +216,7 @@ class Field:
         distinct = engine.distinct(kinds)
         found = [levels.get(kind) or levels.setdefault(kind, self._level(kind)) for kind in distinct.tolist()]
         common, slope, of_long = map(engine.column, zip(*found, strict=True))
-        at, length = engine.at(distinct, kinds), self._of.lengths
+        at, length = engine.at(distinct, kinds), engine.column(list(map(_length, self._of.words.tolist())))
         beyond = length - LONG
         return take(common, at) + take(slope, at) * length + take(of_long, at) * beyond * engine.holders(beyond)
 
@@ -259,9 +259,13 @@ class Field:
         }
 
 
+def _length(words: int) -> float:
+    return math.log(max(0, words) + 1)
+
+
 def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, float]:
     """What a turn shows without its words."""
-    length, overview = math.log(max(0, words) + 1), query.overview  # as `places` has it
+    length, overview = _length(words), query.overview
     own, rule = bool(marks & OWN), bool(marks & RULE)
     return {
         "length": length,

@@ -23,7 +23,7 @@ _COMMON = frozenset(
 _WORD = re.compile(r"\w+")
 # Every name of code has this in it, which is faster to look for.
 _CODED = re.compile(r"[_./:\\]\w|[a-z][A-Z]")
-_CODE = re.compile(r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*")
+_CODE = r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*"
 
 
 class _Cue(NamedTuple):
@@ -154,7 +154,7 @@ def read(text: str, now: datetime) -> Query:
         text=text,
         words=telling or tuple(every),
         every_word=frozenset(every),
-        code=tuple(dict.fromkeys(_CODE.findall(text))) if _CODED.search(text) else (),
+        code=tuple(dict.fromkeys(re.findall(_CODE, text))) if _CODED.search(text) else (),
         periods=tuple(_periods(text, frozenset(every), now)),
         overview=_OVERVIEW.fits(text, folded),
         of_assistant=_OF_ASSISTANT.fits(text, folded) and not re.match(_REQUEST, text, re.I),
