@@ -327,7 +327,8 @@ def _interval(
     t = _t(confidence, df)
     if bounds == (0, 1):
         worth = mean * (1 - mean) / se**2 if se else 0.0
-        return wilson(mean * worth, worth, z=t) if worth > 0 else wilson(mean * units, units, confidence)
+        low, high = wilson(mean * worth, worth, z=t) if worth > 0 else wilson(mean * units, units, confidence)
+        return min(low, mean), max(high, mean)  # rounding can leave a mean of 0 or 1 just outside
     if not se:
         return None, None
     low, high = mean - t * se, mean + t * se
