@@ -29,6 +29,7 @@ from evals.settings import data_directory
 from memstore import MemoryStore
 
 QUESTIONS = 200
+COLUMNS = ("fill_s", "first_ms", "p50_ms", "p95_ms", "cpu_p50_ms", "cpu_p95_ms", "rss_mb")
 
 
 def ask(path: Path, questions: Sequence[str], *, chroma: bool) -> dict[str, object]:
@@ -60,9 +61,6 @@ def ask(path: Path, questions: Sequence[str], *, chroma: bool) -> dict[str, obje
         "problems": problems,
         "answers": answers,
     }
-
-
-COLUMNS = ("fill_s", "first_ms", "p50_ms", "p95_ms", "cpu_p50_ms", "cpu_p95_ms", "rss_mb")
 
 
 def apart(path: Path, questions: Sequence[str], facts: int, *, chroma: bool) -> dict[str, object]:
