@@ -130,6 +130,7 @@ def gather(row: Row, standing: Standing, steps: Iterable[Step], *, sources: int,
     )
 
 
+@lru_cache(maxsize=1024)  # of most facts the same is known: that they were said once
 def confidence(evidence: Evidence) -> Confidence:
     """The probability that the fact is right and current, with its reasons."""
     model = _model()

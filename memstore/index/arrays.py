@@ -91,12 +91,9 @@ class _Arrays:
         return np.frombuffer(packed, dtype=np.int64)
 
     def insert(self, places: np.ndarray, new: Sequence[int]) -> Any:
-        more = np.array(new, dtype=np.int64)
-        at = np.searchsorted(places, more)
-        if len(places):
-            missing = places[np.minimum(at, len(places) - 1)] != more
-            at, more = at[missing], more[missing]
-        return np.insert(places, at, more)
+        both = np.concatenate([places, np.array(new, dtype=np.int64)])
+        both.sort(kind="stable")
+        return both[_firsts(both)]
 
     def begins(self, places: np.ndarray, bits: int) -> Any:
         keys = places >> bits

@@ -39,6 +39,7 @@ TABLES = ("lists", "lists_state", "words_said")
 _PLACES = "first, places"  # of a row; those of one with a single place are left out
 _ADD = "INSERT INTO lists (word, first, turns, sessions, places) VALUES (?, ?, ?, ?, ?)"
 TOKENIZER = "porter unicode61 remove_diacritics 2"
+_SCRATCH = f"fts5(text, content='', columnsize=0, tokenize='{TOKENIZER}')"
 # Statements that wait in the full-text table before they are gathered, and the share of the whole that may wait.
 _WAITING = 4096
 _WAITING_PER_LISTED = 1 / 32
@@ -219,11 +220,11 @@ def listed(db: sqlite3.Connection, places: Iterable[int]) -> set[int]:
 
 def stems(db: sqlite3.Connection, texts: Sequence[str]) -> list[list[str]]:
     """The words of each text as the full-text table's tokenizer gives them, in order."""
-    db.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch USING fts5(text, content='', tokenize='{TOKENIZER}')")
+    db.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch USING {_SCRATCH}")
     db.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.scratch_said USING fts5vocab('temp', 'scratch', 'instance')")
     db.executemany("INSERT INTO temp.scratch (rowid, text) VALUES (?, ?)", enumerate(texts))
     found: list[list[str]] = [[] for _ in texts]
-    for number, stem in db.execute("SELECT doc, term FROM temp.scratch_said ORDER BY doc, offset"):
+    for number, _, stem in sorted(db.execute("SELECT doc, offset, term FROM temp.scratch_said")):
         found[number].append(stem)
     db.execute("INSERT INTO temp.scratch (scratch) VALUES ('delete-all')")
     return found

@@ -16,6 +16,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from memstore.index.columns import Engine
@@ -107,7 +108,8 @@ class Field:
         own = engine.running(self._laid(turns.marks & OWN, OWN))
         beside = engine.take(own, self._here + 1) - engine.take(own, self._here - 2)
         self._chats = engine.holders(3 * OWN - beside)
-        self._numbers: dict[str, Any] = {}
+        self._weighed: Sequence[str] = ()
+        self._values: Any = ()
         self._terms: Sequence[Term] = ()
 
     def scores(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> list[tuple[float, int]]:
@@ -115,12 +117,12 @@ class Field:
         if not len(self._here):
             return []
         engine = self._engine
-        self._numbers = self._weigh(terms, talks)
-        self._numbers |= self._asked(self._numbers["cover"])
-        added = [self._levels(), *self._numbers.values()]
-        weights = [1.0, 1.0, *(of[name] for name in self._numbers for of in self._weights.of)]
-        weight = engine.take_of_each(engine.column(weights), len(added), self._chats)
-        score = engine.summed(engine.joined(added) * weight, len(added), len(self._here))
+        numbers = self._weigh(terms, talks)
+        numbers |= self._asked(numbers["cover"])
+        self._weighed, self._values = tuple(numbers), engine.joined([self._levels(), *numbers.values()])
+        weights = [1.0, 1.0, *(of[name] for name in numbers for of in self._weights.of)]
+        weight = engine.take_of_each(engine.column(weights), len(numbers) + 1, self._chats)
+        score = engine.summed(self._values * weight, len(numbers) + 1, len(self._here))
         order, scores = engine.best(score, DIGITS)
         return list(zip(scores, engine.take(self._of.numbers, order).tolist(), strict=True))
 
@@ -142,13 +144,16 @@ class Field:
         """What moved the score of a candidate, the strongest first, for people to read."""
         weights = self._weights.of[self._chats[bisect_left(self._of.numbers, turn)]]
         weighed = self.numbers(turn).items()
-        moved = sorted((-abs(worth), name, worth) for name, value in weighed if (worth := value * weights[name]))
+        moved = sorted(
+            [(-abs(worth), name, worth) for name, value in weighed if value and (worth := value * weights[name])]
+        )
         return {name: round(worth, 3) for _, name, worth in moved[:6]}
 
     def numbers(self, turn: int) -> dict[str, float]:
         """Everything that was weighed of a candidate, by name."""
         at = bisect_left(self._of.numbers, turn)
-        weighed = {name: float(column[at]) for name, column in self._numbers.items()}
+        values = self._engine.take(self._values, range(at, len(self._values), len(self._here))).tolist()
+        weighed = dict(zip(self._weighed, values[1:], strict=True))  # the first of them are the levels
         return weighed | _plain(self._query, int(self._of.words[at]), int(self._of.marks[at]), bool(self._speaks[at]))
 
     def _laid(self, column: Any, empty: float) -> Any:
@@ -259,6 +264,7 @@ class Field:
         }
 
 
+@cache  # there are few lengths, and many turns of each
 def _length(words: int) -> float:
     return math.log(max(0, words) + 1)
 

@@ -107,11 +107,13 @@ def _renews(
 def _read(text: str, asked: Sequence[str], first: Sequence[str]) -> tuple[frozenset[str], set[str]]:
     """The figures in a text that may hold one of the first words, and which of the stems asked for are in it."""
     folded = text.casefold()
-    if not any(word[:3] in folded for word in first):
+    in_digits = _DIGIT.search(text)
+    # Most texts hold neither: looking for the letters first is faster than reading the words.
+    if not any(word[:3] in folded for word in first) or not (in_digits or any(map(folded.__contains__, _NUMBERS))):
         return frozenset(), set()
     words = _WORD.findall(folded)
     figures = _NUMBERS.intersection(words)
-    if _DIGIT.search(text):
+    if in_digits:
         figures = figures.union([figure.casefold() for figure in re.findall(_FIGURE, text)])
     if not figures:
         return figures, set()

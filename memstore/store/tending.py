@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Stop
@@ -188,14 +188,12 @@ class Tending(Held):
         The files of premises are looked at too, for at most `RECALL_SECONDS` in all. A `quick` answer takes no longer
         than a snapshot may be held: it and its ties are then read in one.
         """
-        with ExitStack() as snapshot:
-            if quick:
-                snapshot.enter_context(self.ledger.reading())
+        with self.ledger.reading() if quick else nullcontext():
             told = ask()
-            db = snapshot.enter_context(self.ledger.reading())
-            if not told or not db.execute("SELECT 1 FROM anchors LIMIT 1").fetchone():
-                return told
-            rows = anchors.of_facts(db, doubt.support(db, facts.pks_of(db, [r.fact_id for r in told])))
+            with self.ledger.reading() as db:
+                if not told or not db.execute("SELECT 1 FROM anchors LIMIT 1").fetchone():
+                    return told
+                rows = anchors.of_facts(db, doubt.support(db, facts.pks_of(db, [r.fact_id for r in told])))
         if not rows:
             return told
         from memstore.coherence import ties
