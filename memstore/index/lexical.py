@@ -192,7 +192,7 @@ def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], li
     wanted = set(words)
     scored = []
     for pk, text in db.execute(f"SELECT pk, text FROM facts WHERE state < 4 AND scope IN ({marks})", tuple(scopes)):
-        shared = wanted & {w.casefold() for w in _WORD.findall(text)}
+        shared = wanted & {w.lower() for w in _WORD.findall(text)}
         if shared:
             scored.append((pk, float(len(shared))))
     scored.sort(key=lambda hit: (-hit[1], hit[0]))

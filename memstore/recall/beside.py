@@ -29,8 +29,8 @@ _BACK = frozenset(
     she both neither either same""".split()
 )
 _BACK_AFTER_THE = frozenset("first second third last latter former other".split())
-# Compiled when a sentence is quoted.
-_SENTENCE = r"[^\s].*?(?:[.!?…]+[\"'”’)]*(?=\s|$)|$)"
+# Compiled when a sentence is quoted. Marks are looked at once, where they begin: a turn may hold a thousand dots.
+_SENTENCE = r"[^\s].*?(?:(?<![.!?…])[.!?…]+[\"'”’)]*(?=\s|$)|$)"
 
 
 def beside(db: sqlite3.Connection, rows: Sequence[Row], as_of: int | None) -> dict[int, Beside]:

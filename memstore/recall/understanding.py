@@ -6,6 +6,7 @@ No model is needed and nothing is guessed: where a rule does not fire, ranking g
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -21,9 +22,13 @@ _COMMON = frozenset(
     wasn aren weren won ve ll re d m""".split()
 )
 _WORD = re.compile(r"\w+")
-# Every name of code has this in it, which is faster to look for.
+# Every name of code has this in it, which is faster to look for. A pattern that tried to find the name itself would
+# take the square of the time for a long line without a blank, such as a key or an image, which prompts often hold.
 _CODED = re.compile(r"[_./:\\]\w|[a-z][A-Z]")
-_CODE = r"[\w.:/\\-]*\w[_./:\\]+\w[\w.:/\\-]*|\b[a-z]+[A-Z]\w*|\b[A-Z][a-z]+[A-Z]\w*"
+_CODE = r"\w[_./:\\]+\w|\b[A-Z]?[a-z]+[A-Z]"
+_RUN = r"[\w.:/\\-]+"
+# Characters of a query that are read. What is longer is a file, not a question.
+LONGEST = 50_000
 
 
 class _Cue(NamedTuple):
@@ -41,10 +46,8 @@ _OVERVIEW = _Cue(
     r"|throughout (?:our|my|the)|across (?:our|my|all)|over time|so far)\b",
     ("summar", "overview", "recap", "walk me", "order", "timeline", "throughout", "across", "over time", "so far"),
 )
-_OF_ASSISTANT = _Cue(
-    r"\byou\b[^.?]*\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)",
-    ("you",),
-)
+_YOU = r"\byou\b"
+_YOU_SAID = r"\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)"
 _REQUEST = r"\s*(?:can|could|would|will) you\b"
 _EVER = _Cue(r"\bever\b|\b(?:have|has|had) (?:i|we)\b", ("ever", "have ", "has ", "had "))
 _PAST = _Cue(
@@ -131,7 +134,7 @@ class Period(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A query, read. `words` in lower case, each once; `every_word` includes the common ones."""
+    """A query, read. `words` in lower case, each once; `every_word` includes the common ones, as names are folded."""
 
     text: str
     words: tuple[str, ...]
@@ -146,22 +149,39 @@ class Query(NamedTuple):
 
 
 def read(text: str, now: datetime) -> Query:
-    """What a query asks for; `now` is what "last week" counts from."""
+    """What a query asks for; `now` is what "last week" counts from. Of one beyond `LONGEST` the beginning is read."""
+    text = text[:LONGEST]
     folded = text.casefold()
-    every = list(dict.fromkeys(word.casefold() for word in _WORD.findall(text)))
+    # In lower case, not folded: the index tells ß from ss.
+    every = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))
     telling = tuple(word for word in every if word not in _COMMON)
     return Query(
         text=text,
         words=telling or tuple(every),
-        every_word=frozenset(every),
-        code=tuple(dict.fromkeys(re.findall(_CODE, text))) if _CODED.search(text) else (),
+        every_word=frozenset(word.casefold() for word in every),
+        code=tuple(dict.fromkeys(_names_of_code(text))) if _CODED.search(text) else (),
         periods=tuple(_periods(text, frozenset(every), now)),
         overview=_OVERVIEW.fits(text, folded),
-        of_assistant=_OF_ASSISTANT.fits(text, folded) and not re.match(_REQUEST, text, re.I),
+        of_assistant="you" in folded and _of_assistant(text) and not re.match(_REQUEST, text, re.I),
         ever=_EVER.fits(text, folded),
         past=_PAST.fits(text, folded),
         modality=next((modality for modality, cue in _INTENT if cue.fits(text, folded)), None),
     )
+
+
+def _names_of_code(text: str) -> Iterator[str]:
+    """Names with a mark or a capital inside: `parse_tree`, `src/a.py`. What ends a sentence is not theirs."""
+    for run in re.findall(_RUN, text):
+        if re.search(_CODE, name := run.rstrip(".:-")):
+            yield name
+
+
+def _of_assistant(text: str) -> bool:
+    """Whether a sentence says "you" and, after it, that somebody said something."""
+    for sentence in re.split(r"[.?]", text):
+        if (you := re.search(_YOU, sentence, re.I)) and re.search(_YOU_SAID, sentence[you.end() :], re.I):
+            return True
+    return False
 
 
 def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memstore.errors import UsageError
 from memstore.ledger.connection import Ledger
 from memstore.ledger.times import to_micros
 from memstore.store import naming
@@ -34,6 +35,8 @@ class Held:
     def _scopes(self, scope: Scopes) -> list[str]:
         if scope is None or isinstance(scope, str):
             return [self._scope(scope)]
+        if not isinstance(scope, Iterable):
+            raise UsageError(f"scope is a name or several, not {type(scope).__name__}")
         return [naming.name(one, "scope") for one in scope]
 
     def _moment(self, now: datetime | None, as_of: datetime | None) -> int:

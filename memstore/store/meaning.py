@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from memstore.errors import StoreError
 from memstore.index import vector
 from memstore.recall.find import Meaning
+from memstore.recall.understanding import LONGEST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,7 +83,7 @@ class Meanings:
         """The vector of a query; first, what was remembered a moment ago gets its own."""
         with suppress(StoreError):  # locked, read-only or damaged: what has no vector is found by its words
             self.embed(ledger, _AT_ONCE)
-        return self.encoder.encode(query)
+        return self.encoder.encode(query[:LONGEST])
 
     @contextmanager
     def compared(self, db: sqlite3.Connection, query: np.ndarray | None) -> Iterator[Meaning | None]:

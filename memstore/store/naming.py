@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from operator import index
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +58,24 @@ def words(value: str) -> str:
     if len(value) > LONGEST_TEXT:
         raise UsageError(f"the text has {len(value):,} characters, at most {LONGEST_TEXT:,} are kept as one: split it")
     return value
+
+
+def question(value: str) -> str:
+    """What is asked: any text at all, without lone surrogates, which stand for nothing that could be found."""
+    if not isinstance(value, str):
+        raise UsageError(f"a query is text, not {type(value).__name__}")
+    return value if unicode(value) else value.encode(errors="ignore").decode()
+
+
+def number(value: int, what: str) -> int:
+    """A whole number from 1 on, numpy's too."""
+    try:
+        found = index(value)
+    except TypeError:
+        found = 0
+    if found < 1:
+        raise UsageError(f"{what} must be a whole number from 1 on, not {value!r:.80}")
+    return found
 
 
 def seconds(value: float | None) -> None:

@@ -60,9 +60,11 @@ class Recalling(Tending):
         """
         if mode not in MODES:
             raise UsageError(f"mode {mode!r} is not one of {', '.join(MODES)}")
-        if k < 1 or (budget is not None and budget < 1):
-            raise UsageError("k and budget must be at least 1")
-        k = min(k, _EVERYTHING)
+        query = naming.question(query)
+        k = min(naming.number(k, "k"), _EVERYTHING)
+        budget = None if budget is None else naming.number(budget, "budget")
+        if not isinstance(modality, str | Iterable | None):
+            raise UsageError(f"modality is one or several modalities, not {type(modality).__name__}")
         wanted = [modality] if isinstance(modality, str) else list(modality or ())
         moment, then = self._moment(now, as_of), naming.micros(as_of, "as_of")
         true_at = naming.micros(valid_at, "valid_at")
@@ -134,10 +136,13 @@ class Recalling(Tending):
         scope: Scopes = None,
     ) -> str:
         """Recollections as a fenced block of text for a prompt, within `budget` tokens, fence included."""
-        room = budget - self.counter.count(render.block([]) or f"{render.OPEN}\n{render.CLOSE}\n")
+        room = naming.number(budget, "budget") - self.counter.count(f"{render.OPEN}\n{render.CLOSE}\n")
         if room < 1:
             return ""
-        block = render.block(self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope, purpose=None))
+        found = self.recall(query, k=k, budget=room, now=now, mode=mode, scope=scope, purpose=None)
+        # The breaks between lines count too, and of a block as a whole a counter may make more than of its lines.
+        while self.counter.count(block := render.block(found)) > budget:
+            found.pop()
         self._bookings.add(self.scope, "inject", self.counter.name, self.counter.count(block), self._moment(now, None))
         return block
 
