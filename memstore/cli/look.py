@@ -16,6 +16,7 @@ from datetime import datetime
 import click
 
 from memstore.model import Modality, Origin, Provenance, Recollection, Status
+from memstore.recall import render
 
 SIGNS = {
     Modality.DECISION: ("■", "#", "decision", "green"),
@@ -102,6 +103,8 @@ def recollection(found: Recollection) -> str:
         found.fact_id,
     ]
     lines.append(" " * MARGIN + click.style(" · ".join(about), dim=True))
-    for old in found.replaces:
+    for old in found.replaces[: render.REPLACED]:
         lines.append(" " * MARGIN + click.style(f"replaces: {visible(old.strip())}", dim=True))
+    if more := found.replaces[render.REPLACED :]:
+        lines.append(" " * MARGIN + click.style(f"and {len(more)} more before: see memstore why", dim=True))
     return "\n".join(lines)

@@ -18,14 +18,14 @@ from typing import NamedTuple
 from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
 from memstore.ledger import facts, transitions
-from memstore.ledger.facts import Row
+from memstore.ledger.facts import Row, digest
 from memstore.ledger.standing import Standing, State, Step, current, derive, status
 from memstore.ledger.times import from_micros, optional
 from memstore.model import Beside, Change, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
-from memstore.recall.find import NO_NUMBERS, Found, Meaning, find
+from memstore.recall.find import NO_NUMBERS, Found, Meaning, Reach, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
 
@@ -34,6 +34,10 @@ from memstore.recall.understanding import Query
 _OVERFETCH = 8
 _SPARE = 4
 _PAGE = 5
+# Where too little of what was found may be said (it was withdrawn, is of another modality, was not known yet …), so
+# many times more turns are looked at, and so many times over: up to thirty thousand.
+_WIDER = 8
+_DEPTHS = 4
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
 _READ = 700
@@ -73,13 +77,14 @@ class _Candidate:
     found_by: str = "its own words"
     renews: str | None = None
     doubts: list[str] = field(default_factory=list)
+    depth: int = 0
 
 
 def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None = None) -> list[Recollection]:
     """The recollections for a question, best first, whole ones only, inside the budget if there is one."""
     query = understanding.read(question.text, from_micros(question.now))
     needed = max(question.k, _COMPARED)
-    candidates = sorted(_candidates(db, question, query, meaning, needed), key=lambda c: (-c.score, c.row.id))
+    candidates = sorted(_candidates(db, question, query, meaning, needed), key=lambda c: (c.depth, -c.score, c.row.id))
     chosen = _renewed(db, query, candidates[:needed])[: question.k]
     _doubt(db, question, chosen)
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
@@ -92,14 +97,25 @@ def _candidates(
     db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None, needed: int
 ) -> list[_Candidate]:
     """What may be said, at least `needed` of it if there is as much; the index is asked for more until there is."""
-    hits = _find(db, question, query, meaning)
-    found: dict[int, Found] = {}
-    while True:
-        more = {hit.fact: hit for hit in islice(hits, needed + _SPARE)}
-        found = more | found
-        candidates = [c for c in _stand(db, question, found) if _wanted(question, c)]
-        if not more or len(candidates) >= needed:
-            return candidates
+    found: set[int] = set()
+    stood: dict[int, _Candidate] = {}
+    candidates: list[_Candidate] = []
+    for depth in range(_DEPTHS):
+        reach = Reach(_WIDER**depth)
+        hits = _find(db, question, query, meaning, reach)
+        page = needed + _SPARE
+        while more := list(islice(hits, page)):
+            new = {hit.fact: hit for hit in more if hit.fact not in found}
+            found |= new.keys()
+            if new:
+                _stand(db, question, new, depth, stood)
+            candidates = [c for c in stood.values() if _wanted(question, c)]
+            if len(candidates) >= needed:
+                return candidates
+            page *= 2  # a key may have had a thousand holders
+        if not reach.cut:
+            break
+    return candidates
 
 
 def _wanted(question: Question, candidate: _Candidate) -> bool:
@@ -108,16 +124,18 @@ def _wanted(question: Question, candidate: _Candidate) -> bool:
     )
 
 
-def _find(db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None) -> Iterator[Found]:
+def _find(
+    db: sqlite3.Connection, question: Question, query: Query, meaning: Meaning | None, reach: Reach
+) -> Iterator[Found]:
     """What holds the key if the query is one, then what the index proposes."""
     scopes = list(question.scopes)
-    hits = find(db, query, scopes, max(50, question.k * _OVERFETCH), meaning)
-    key = question.text.strip().encode(errors="ignore").decode()  # a lone surrogate is in no key
-    holders = facts.by_key(db, scopes, key) if scopes else ()
+    hits = find(db, query, scopes, max(50, question.k * _OVERFETCH) * reach.width, meaning, reach)
+    key = question.text.strip()
+    holders = dict.fromkeys(facts.by_key(db, scopes, key) if scopes else ())
     first = next(hits, None)
     above = 1.0 + (first.score if first is not None else 0.0)
     for pk in holders:
-        yield Found(pk, above, partial(dict, key=question.text.strip()))
+        yield Found(pk, above, partial(dict, key=key))
     if first is not None:
         yield from (hit for hit in chain([first], hits) if hit.fact not in holders)
 
@@ -139,8 +157,14 @@ def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate])
     return [candidates[index] for index, _ in order]
 
 
-def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found]) -> list[_Candidate]:
-    """Each candidate, or the heads it gave way to, with its status at the moment asked about."""
+def _stand(
+    db: sqlite3.Connection, question: Question, found: Mapping[int, Found], depth: int, stood: dict[int, _Candidate]
+) -> None:
+    """Put with what stood before each candidate, or the heads it gave way to, as they are at the moment asked about.
+
+    What was found by looking further comes after what was found before: nobody's first answers change for having asked
+    for more.
+    """
     as_of = question.as_of
     taken = facts.steps(db, found, as_of)
     replaced = [pk for pk, steps in taken.items() if any(map(_gave_way, steps))]
@@ -156,24 +180,28 @@ def _stand(db: sqlite3.Connection, question: Question, found: Mapping[int, Found
     rows = {pk: row for pk, row in facts.rows(db, members).items() if as_of is None or row.recorded_at <= as_of}
     standings = _standings(question, rows, taken)
     walls = frozenset(question.scopes.values())
-    result: dict[int, _Candidate] = {}
+    heads = transitions.heads_of_each(forwards, replaced)
     for pk, hit in sorted(found.items(), key=lambda item: (-item[1].score, item[0])):
         if pk not in rows or rows[pk].scope not in walls:  # scopes are walls, whatever an index says
             continue
-        for target in _targets(question, forwards, rows, standings, pk):
+        for target in _targets(question, forwards, heads, rows, standings, pk):
             if target not in rows:
                 continue
             status_, standing, steps = standings[target]
             score = hit.score + feedback.gain(standing)
-            kept = result.setdefault(
+            kept = stood.setdefault(
                 target,
-                _Candidate(rows[target], status_, score, standing, steps, hit.reasons),
+                _Candidate(rows[target], status_, score, standing, steps, hit.reasons, depth=depth),
             )
-            if target != pk and standings[pk][0] is Status.SUPERSEDED:
+            if target != pk and standings[pk][0] is Status.SUPERSEDED and not _same(rows[pk], rows[target]):
                 kept.replaced[rows[pk].id] = rows[pk].text
                 if kept.score == score:
                     kept.found_by = "the words of what it replaced"
-    return list(result.values())
+
+
+def _same(one: Row, other: Row) -> bool:
+    """Whether two facts are one statement, said again or merged: nothing was replaced then."""
+    return one.modality is other.modality and digest(one.text) == digest(other.text)
 
 
 def _gave_way(step: Step) -> bool:
@@ -207,6 +235,7 @@ def _doubt(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candida
 def _targets(
     question: Question,
     forwards: dict[int, list[int]],
+    heads: Mapping[int, Sequence[int]],
     rows: Mapping[int, Row],
     standings: Mapping[int, _Stood],
     pk: int,
@@ -223,7 +252,7 @@ def _targets(
         return [pk]
     ends = [
         head
-        for head in transitions.heads(forwards, pk)
+        for head in heads[pk]
         if head in standings and standings[head][0] not in (Status.RETRACTED, Status.FORGOTTEN, Status.SUPERSEDED)
     ]
     return [*ends, pk] if question.history else ends
@@ -272,7 +301,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             said_at=from_micros(row.said_at),
             expires_at=optional(c.standing.expires_at),
             provenance=pointers[row.pk],
-            replaces=tuple(c.replaced.values()),
+            replaces=tuple(dict.fromkeys(c.replaced.values())),
             score=c.score,
             tokens=0,
             why={
@@ -298,15 +327,16 @@ def _counted(recollection: Recollection, counter: Counter) -> Recollection:
 def fit(told: Sequence[Recollection], budget: int | None, counter: Counter) -> list[Recollection]:
     """Whole recollections that fit, in order; one that is too long does not keep shorter ones out.
 
-    One that fits without the words quoted beside it comes without them.
+    One that fits without the words quoted beside it, or without those it replaced, comes without them.
     """
     if budget is None:
         return list(told)
     left = budget
     kept = []
     for recollection in told:
-        if recollection.tokens > left and recollection.beside is not None:
-            recollection = _counted(replace(recollection, beside=None), counter)
+        for spared in ({"beside": None}, {"replaces": recollection.replaces[:1]}, {"replaces": ()}):
+            if recollection.tokens > left:
+                recollection = _counted(replace(recollection, **spared), counter)
         if recollection.tokens <= left:
             kept.append(recollection)
             left -= recollection.tokens

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,6 +41,7 @@ _BATCH = 16
 _AGAIN = 2.0
 # Statements of a turn that are looked at.
 _STATEMENTS = 64
+_LAST_STATEMENT = (1 << STATEMENT_BITS) - 1
 # Statements of one turn that may come back.
 _PER_TURN = 8
 # What a cosine of 1 is worth beside the rarity of shared words, when the statements of a turn are compared.
@@ -56,6 +58,28 @@ class Found(NamedTuple):
     reasons: Callable[[], Mapping[str, object]]
 
 
+@dataclass(slots=True)
+class Reach:
+    """How far to look: so many times as far as mostly serves. `cut` says, afterwards, that there may be more beyond."""
+
+    width: int = 1
+    cut: bool = False
+
+    @property
+    def seeds(self) -> int:
+        return _SEEDS * self.width
+
+    @property
+    def statements(self) -> int:
+        """Of a turn that are looked at."""
+        return _STATEMENTS * self.width
+
+    @property
+    def per_turn(self) -> int:
+        """Of a turn that may come back."""
+        return _PER_TURN * self.width
+
+
 class Meaning:
     """What hybrid mode adds: the query's vector, and the vectors of the store to compare it with."""
 
@@ -63,8 +87,8 @@ class Meaning:
         self._vector = vector
         self._matrix = matrix
 
-    def seeds(self, sessions: frozenset[int] | None) -> list[int]:
-        return self._matrix.nearest(self._vector, _SEEDS, sessions)
+    def seeds(self, sessions: frozenset[int] | None, count: int) -> list[int]:
+        return self._matrix.nearest(self._vector, count, sessions)
 
     def near(self, turns: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """The cosines of turns, and those of the closest statement of each."""
@@ -77,7 +101,12 @@ class Meaning:
 
 
 def find(
-    db: sqlite3.Connection, query: Query, scopes: Sequence[int], limit: int, meaning: Meaning | None = None
+    db: sqlite3.Connection,
+    query: Query,
+    scopes: Sequence[int],
+    limit: int,
+    meaning: Meaning | None = None,
+    reach: Reach | None = None,
 ) -> Iterator[Found]:
     """At most `limit` facts of the scopes, best first; ties go to the fact recorded first.
 
@@ -87,10 +116,12 @@ def find(
     if not scopes:
         return
     told: set[int] = set()
+    reach = reach or Reach()
     try:
-        for one in islice(_ranked(db, query, scopes, meaning), limit):
+        for one in islice(_ranked(db, query, scopes, meaning, reach), limit):
             told.add(one.fact)
             yield one
+        reach.cut |= len(told) == limit
         return
     except sqlite3.DatabaseError:
         pass
@@ -103,19 +134,24 @@ def find(
         yield Found(pk, score, partial(dict, words_shared=score))
 
 
-def _ranked(db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None) -> Iterator[Found]:
+def _ranked(
+    db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None, reach: Reach
+) -> Iterator[Found]:
     known, with_ = kept(db), columns.engine()
     size = lexical.size(db, known)
     terms = _terms(db, known, query, size, with_)
     allowed = _sessions(db, scopes)
-    seeds = _seeds(with_, terms, allowed)
+    seeds = _seeds(with_, terms, allowed, reach.seeds)
+    reach.cut = len(seeds) == reach.seeds
     if meaning is not None:
-        seeds = list(dict.fromkeys([*seeds, *meaning.seeds(allowed)]))
+        near_ = meaning.seeds(allowed, reach.seeds)
+        reach.cut |= len(near_) == reach.seeds
+        seeds = list(dict.fromkeys([*seeds, *near_]))
     turns = places.around(db, known, seeds, REACH * 2, with_)
     near, table = (None, weights.EXACT) if meaning is None else (meaning.near, weights.HYBRID)
     field = Field(with_, query, turns, known.speakers, seeds, size, table, near)
     ranked = field.scores(terms, known.talks)
-    return _statements(db, field, ranked, query, meaning)
+    return _statements(db, field, ranked, query, meaning, reach)
 
 
 def _terms(db: sqlite3.Connection, known: Kept, query: Query, size: tuple[int, int, int], engine: Engine) -> list[Term]:
@@ -133,8 +169,8 @@ def _sessions(db: sqlite3.Connection, scopes: Sequence[int]) -> frozenset[int] |
     return frozenset(row[0] for row in db.execute(f"SELECT pk FROM sessions WHERE scope IN ({marks})", tuple(scopes)))
 
 
-def _seeds(engine: Engine, terms: Sequence[Term], allowed: frozenset[int] | None) -> list[int]:
-    """The turns whose words are the rarest in sum; ties go to the earlier turn.
+def _seeds(engine: Engine, terms: Sequence[Term], allowed: frozenset[int] | None, count: int) -> list[int]:
+    """The `count` turns whose words are the rarest in sum; ties go to the earlier turn.
 
     Rare words are read first. Once the words that are left could not lift a turn that holds none of the others among
     the best, their places are not read, only asked about ("max score", Turtle and Flood 1995): the answer is the same.
@@ -145,17 +181,17 @@ def _seeds(engine: Engine, terms: Sequence[Term], allowed: frozenset[int] | None
     read = 0
     for index, term in enumerate(rarest):
         places_ = len(term.postings)
-        if places_ > _LONG and len(weight) >= _SEEDS:
+        if places_ > _LONG and len(weight) >= count:
             left = sum(worth[index:])
-            if read + places_ > _MOST or (left < sum(worth[:index]) and weight.last_of_best(_SEEDS) > left):
+            if read + places_ > _MOST or (left < sum(worth[:index]) and weight.last_of_best(count) > left):
                 for later in range(index, len(rarest)):
-                    weight.keep(weight.last_of_best(_SEEDS) - sum(worth[later:]))
+                    weight.keep(weight.last_of_best(count) - sum(worth[later:]))
                     weight.add_if_known(rarest[later].postings.places, STATEMENT_BITS, worth[later])
                 break
         read += places_
         turns = term.postings.each_turn()
         weight.add(turns if allowed is None else engine.among(turns, TURN_BITS, allowed), worth[index])
-    return weight.best(_SEEDS)
+    return weight.best(count)
 
 
 def _statements(
@@ -164,6 +200,7 @@ def _statements(
     ranked: Sequence[tuple[float, int]],
     query: Query,
     meaning: Meaning | None,
+    reach: Reach,
 ) -> Iterator[Found]:
     """The statements of the turns, those that share the most with the query first in each turn."""
     # Of each turn the best statement that is left: (score below 0, fact, turn, its score, how many went before it).
@@ -173,7 +210,7 @@ def _statements(
     while begin < len(ranked) or waiting:
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
             batch = ranked[begin : begin + _BATCH]
-            facts_of |= _best(db, field, [turn for _, turn in batch], query, meaning)
+            facts_of |= _best(db, field, [turn for _, turn in batch], query, meaning, reach)
             for score, turn in batch:
                 if turn in facts_of:
                     heapq.heappush(waiting, (-score, facts_of[turn][0], turn, score, 0))
@@ -186,26 +223,41 @@ def _statements(
 
 
 def _best(
-    db: sqlite3.Connection, field: Field, turns: Sequence[int], query: Query, meaning: Meaning | None
+    db: sqlite3.Connection, field: Field, turns: Sequence[int], query: Query, meaning: Meaning | None, reach: Reach
 ) -> dict[int, list[int]]:
     """The facts of each turn that has any, at most so many, what shares the most with the query first."""
-    held, shared = _held(db, turns), field.shared(turns)
+    shared = field.shared(turns)
+    held = _held(db, turns, shared, reach.statements)
     asked_for = _asked_for(db, query, [fact for _, fact in held])
     close = repeat(0.0) if meaning is None else meaning.statements([place for place, _ in held])
     found: dict[int, list[tuple[float, int, int]]] = {turn: [] for turn in turns}
     for (place, fact), closeness in zip(held, close, strict=False):
         worth = shared.get(place, 0.0) + asked_for.get(fact, 0.0)
         found[place >> STATEMENT_BITS].append((-worth - closeness, place, fact))
-    return {turn: [fact for _, _, fact in sorted(of)[:_PER_TURN]] for turn, of in found.items() if of}
+    reach.cut |= any(len(of) > reach.per_turn for of in found.values())
+    return {turn: [fact for _, _, fact in sorted(of)[: reach.per_turn]] for turn, of in found.items() if of}
 
 
-def _held(db: sqlite3.Connection, turns: Sequence[int]) -> list[tuple[int, int]]:
-    """(place, fact) of the statements of turns, the first ones of each."""
-    return db.execute(
+def _held(
+    db: sqlite3.Connection, turns: Sequence[int], shared: Mapping[int, float], most: int
+) -> list[tuple[int, int]]:
+    """(place, fact) of the statements of turns: the first ones of each, and as many of those that share the most."""
+    held: list[tuple[int, int]] = db.execute(
         "SELECT s.place, s.fact FROM json_each(?) given"
         " CROSS JOIN statements s ON s.place BETWEEN given.value AND given.value + ?",
-        (str([turn << STATEMENT_BITS for turn in turns]), _STATEMENTS - 1),
+        (str([turn << STATEMENT_BITS for turn in turns]), most - 1),
     ).fetchall()
+    further: dict[int, list[tuple[float, int]]] = {}
+    for place, worth in shared.items():
+        if place & _LAST_STATEMENT >= most:
+            further.setdefault(place >> STATEMENT_BITS, []).append((-worth, place))
+    if further:
+        places_ = [place for of in further.values() for _, place in heapq.nsmallest(most, of)]
+        held += db.execute(
+            "SELECT s.place, s.fact FROM json_each(?) given CROSS JOIN statements s ON s.place = given.value",
+            (str(places_),),
+        ).fetchall()
+    return held
 
 
 def _asked_for(db: sqlite3.Connection, query: Query, facts: Sequence[int]) -> dict[int, float]:

@@ -22,6 +22,10 @@ UNSEEN = (
 )  # fmt: skip
 _HARMLESS = {**dict.fromkeys(UNSEEN), **dict.fromkeys(map(ord, "<＜﹤"), "‹"), **dict.fromkeys(map(ord, ">＞﹥"), "›")}
 
+_WITHIN = dict(zip(map(ord, "«»"), "‹›", strict=True))
+# Of what a fact took the place of, so many are quoted, what the question spoke of first. The rest are in its history.
+REPLACED = 2
+
 LABELS = {
     Modality.DECISION: "DECIDED",
     Modality.OPTION_CONSIDERED: "option, not decided",
@@ -42,10 +46,12 @@ def line(recollection: Recollection) -> str:
     words = harmless(r.text)
     if authority(r.origin) < 1:
         source = r.provenance[0].ref or r.provenance[0].session if r.provenance else r.origin.value
-        words = f"according to {r.origin} {harmless(source)}, not binding: «{words}»"
+        words = f"according to {r.origin} {_inner(source)}, not binding: {_quoted(r.text)}"
     elif not r.binding:
         standing.append(r.origin.value)
-    replaced = "".join(f" (replaces: «{harmless(text)}»)" for text in r.replaces)
+    replaced = "".join(f" (replaces: {_quoted(text)})" for text in r.replaces[:REPLACED])
+    if len(r.replaces) > REPLACED:
+        replaced += f" (and {len(r.replaces) - REPLACED} more before)"
     return f"[{' · '.join(standing)}] {words}{_beside(r)}{replaced}"
 
 
@@ -53,7 +59,16 @@ def _beside(r: Recollection) -> str:
     if r.beside is None:
         return ""
     how = "asked by" if r.beside.what == "question" else "answered by"
-    return f" ({how} {harmless(r.beside.role)}: «{harmless(r.beside.text)}»)"
+    return f" ({how} {_inner(r.beside.role)}: {_quoted(r.beside.text)})"
+
+
+def _quoted(text: str) -> str:
+    return f"«{_inner(text)}»"
+
+
+def _inner(text: str) -> str:
+    """Words inside a quotation, which cannot end it."""
+    return harmless(text).translate(_WITHIN)
 
 
 def block(recollections: Sequence[Recollection]) -> str:
