@@ -224,6 +224,15 @@ class TestIndexesAreCaches:
         assert list(lexical.postings(db, kept(db), ["grandmother"])[0]) == []
         assert all("grandmother" not in text for _, text, _ in told(memory, "grandmother taught instrument", k=20))
 
+    def test_a_report_of_many_differences_can_be_asked_for_again(self, memory: MemoryStore) -> None:
+        with memory.transaction():
+            for number in range(600):
+                memory.remember(f"Note {number} of the harbour.", modality="observation")
+        memory.ledger.connection.execute("INSERT INTO words (rowid, text) SELECT place, 'fog' FROM statements")
+        told_ = [memory.verify() for _ in range(2)]
+        assert told_[0] == told_[1]
+        assert {"the full-text index holds other words than the fact says"} == {p.message for p in told_[0]}
+
 
 class TestOneAnswer:
     def test_the_same_question_has_the_same_answer_in_every_store_with_the_same_words(self, tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ class TestVectorsAreACache:
         "UPDATE vectors SET place = place + (5 << 18)",
         "UPDATE vectors_state SET upto = 1000000",
         "UPDATE vectors_state SET encoder = 'another'",
+        "DELETE FROM vectors_state",
+        "UPDATE vectors_state SET upto = x'00'",
+        "UPDATE vectors SET vector = 5",
+        "UPDATE vectors SET added = 'late'",
         "DROP TABLE statements",
     ])  # fmt: skip
     def test_damage_costs_recall_never_truth_and_rebuild_mends_all(self, memory: MemoryStore, damage: str) -> None:
@@ -89,6 +93,7 @@ class TestVectorsAreACache:
         with MemoryStore(memory.ledger.path, clock=lambda: NOW, encoder=Letters()) as again:
             for query in queries:
                 assert {text for text, _ in told(again, query)} <= held
+            again.verify()
             again.rebuild()
             again.embed()
             assert {query: told(again, query) for query in queries} == before
@@ -110,7 +115,12 @@ class TestVectorsAreACache:
         assert vector.problems(db) == []
 
     def test_vectors_of_another_encoder_are_made_anew_not_compared(self, memory: MemoryStore) -> None:
+        count = "SELECT count(*) FROM vectors"
+        with memory.transaction():
+            for number in range(100):
+                memory.remember(f"Note {number} of the harbour.", modality="observation")
         memory.embed()
+        before = memory.ledger.connection.execute(count).fetchone()
 
         class Other(Letters):
             name = "letters/2"
@@ -118,6 +128,7 @@ class TestVectorsAreACache:
         with MemoryStore(memory.ledger.path, clock=lambda: NOW, encoder=Other()) as other:
             assert other.embed() == len(other.facts())
             assert other.ledger.connection.execute("SELECT encoder FROM vectors_state").fetchone()[0] == "letters/2"
+            assert other.ledger.connection.execute(count).fetchone() == before
 
     def test_embedding_can_stop_and_go_on(self, memory: MemoryStore) -> None:
         total = len(memory.facts())

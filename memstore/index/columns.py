@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import operator
+import struct
 import sys
 from array import array
 from bisect import bisect_left, insort
@@ -17,6 +18,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate, chain, repeat
 from typing import Any, Protocol
 
+# What comes of counting with a damaged index whose pages are sound, but hold text or bytes for a number, or a wild one.
+NO_NUMBERS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 # Looking one key up takes a list as long as reading so many.
 _ASK = 20
 _asked = 0

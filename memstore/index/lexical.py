@@ -13,12 +13,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from memstore.index import lists, places, vector
-from memstore.index.columns import LISTS, Engine
+from memstore.index.columns import LISTS, NO_NUMBERS, Engine
 from memstore.index.kept import Kept
 from memstore.index.lists import Postings
 from memstore.ledger.connection import Transaction
@@ -222,7 +223,7 @@ def problems(db: sqlite3.Connection) -> Iterator[Problem]:
             yield Problem(
                 "index", named[0] if named else "words", "the full-text index holds other words than the fact says"
             )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, *NO_NUMBERS) as error:
         yield Problem("index", "words", f"the full-text index is damaged: {error}")
 
 
@@ -239,9 +240,11 @@ def _other_words(db: sqlite3.Connection) -> Iterator[int]:
             " FROM statements s JOIN facts f ON f.pk = s.fact WHERE f.state != 4 ORDER BY s.place"
         )
         db.execute("CREATE VIRTUAL TABLE temp.words_again USING fts5vocab(temp, again, instance)")
-        waiting = db.cursor().execute("SELECT term, doc FROM words_said")
-        again = db.cursor().execute("SELECT term, doc FROM temp.words_again")
-        yield from _places_of_difference(merge(waiting, lists.said(db), key=_order), again)
+        # Whoever has seen enough leaves in the middle: what is still being read keeps the tables from being dropped.
+        with closing(db.cursor()) as waiting, closing(db.cursor()) as again:
+            waiting.execute("SELECT term, doc FROM words_said")
+            again.execute("SELECT term, doc FROM temp.words_again")
+            yield from _places_of_difference(merge(waiting, lists.said(db), key=_order), again)
     finally:
         for table in reversed(temporary):
             db.execute(f"DROP TABLE IF EXISTS temp.{table}")

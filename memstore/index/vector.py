@@ -73,7 +73,8 @@ def remove(tx: Transaction, held: Iterable[int]) -> None:
 
 def lag(db: sqlite3.Connection) -> int:
     """Facts that have no vector yet, as far as the watermark tells."""
-    upto = db.execute("SELECT upto FROM vectors_state").fetchone()[0] if exists(db) else 0
+    row = db.execute("SELECT upto FROM vectors_state").fetchone() if exists(db) else None
+    upto = row[0] if row is not None else 0
     return int(db.execute("SELECT count(*) FROM facts WHERE pk > ?", (upto,)).fetchone()[0])
 
 
@@ -86,7 +87,7 @@ def catch_up(ledger: Ledger, encoder: Encoder, limit: int | None = None) -> int:
         with ledger.reading() as db:
             upto = _watermark(db, encoder)
             batch = _waiting(db, upto, _BATCH if limit is None else min(_BATCH, limit - done))
-            words = _words(db, [fact for fact, _ in batch])
+            words = _words(db, [fact for fact, _ in batch], encoder)
         if not batch:
             break
         rows = {place: pack(encoder.encode(text)) for place, text in words.items()}
@@ -97,20 +98,19 @@ def catch_up(ledger: Ledger, encoder: Encoder, limit: int | None = None) -> int:
 
 
 def _watermark(db: sqlite3.Connection, encoder: Encoder) -> int:
-    if not exists(db):
-        return 0
-    name, upto = db.execute("SELECT encoder, upto FROM vectors_state").fetchone()
-    return int(upto) if name == encoder.name else 0
+    row = db.execute("SELECT encoder, upto FROM vectors_state").fetchone() if exists(db) else None
+    return int(row[1]) if row is not None and row[0] == encoder.name else 0
 
 
 def _waiting(db: sqlite3.Connection, upto: int, limit: int) -> list[tuple[int, int]]:
     return db.execute("SELECT pk, state FROM facts WHERE pk > ? ORDER BY pk LIMIT ?", (upto, limit)).fetchall()
 
 
-def _words(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, str]:
-    """{place: words to embed} of facts, and of their turns where those have no vector yet."""
+def _words(db: sqlite3.Connection, facts: Sequence[int], encoder: Encoder) -> dict[int, str]:
+    """{place: words to embed} of facts, and of their turns where those have no vector of this encoder yet."""
     found: dict[int, str] = {}
-    known = exists(db)
+    here = state(db)
+    known = here is not None and here[0] == encoder.name
     for place, fact in sorted(places.of_facts(db, facts).items()):
         turn = place >> STATEMENT_BITS
         row = db.execute(
@@ -134,14 +134,14 @@ def _words(db: sqlite3.Connection, facts: Sequence[int]) -> dict[int, str]:
 
 
 def _store(tx: Transaction, encoder: Encoder, rows: Mapping[int, bytes], since: int, upto: int) -> None:
-    if exists(tx.db) and tx.execute("SELECT encoder FROM vectors_state").fetchone()[0] != encoder.name:
+    here = state(tx.db)
+    if here is None or here[0] != encoder.name:
         drop(tx)
-    if not exists(tx.db):
         for statement in _CREATE:
             tx.execute(statement)
         tx.execute("INSERT INTO vectors_state VALUES (?, 0, 0, ?)", (encoder.name, tx.new_id("v")))
-    here, changed = tx.execute("SELECT upto, changed FROM vectors_state").fetchone()
-    if here != since:  # another process was faster, or the table was made anew: the next turn of the loop sees it
+    reached, changed = tx.execute("SELECT upto, changed FROM vectors_state").fetchone()
+    if reached != since:  # another process was faster, or the table was made anew: the next turn of the loop sees it
         return
     # What was forgotten while the model ran has lost its place.
     still = {place for place in rows if _held(tx.db, place)}
@@ -254,12 +254,14 @@ def problems(db: sqlite3.Connection) -> list[Problem]:
 
     if not exists(db):
         return []
-    found = []
-    bad = db.execute("SELECT count(*) FROM vectors WHERE length(vector) <> ?", (DIMENSIONS,)).fetchone()[0]
-    stray = db.execute(
-        f"SELECT count(*) FROM vectors v WHERE (v.place & {(1 << STATEMENT_BITS) - 1}) <> 0"
-        " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.place = v.place)"
-    ).fetchone()[0]
+    try:
+        bad = db.execute("SELECT count(*) FROM vectors WHERE length(vector) <> ?", (DIMENSIONS,)).fetchone()[0]
+        stray = db.execute(
+            f"SELECT count(*) FROM vectors v WHERE (v.place & {(1 << STATEMENT_BITS) - 1}) <> 0"
+            " AND NOT EXISTS (SELECT 1 FROM statements s WHERE s.place = v.place)"
+        ).fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        return [Problem("index", "vectors", f"the vectors are damaged: {error}: rebuild")]
     if bad or stray:
-        found.append(Problem("index", "vectors", f"{bad} vectors are damaged, {stray} have no statement: rebuild"))
-    return found
+        return [Problem("index", "vectors", f"{bad} vectors are damaged, {stray} have no statement: rebuild")]
+    return []

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
+from memstore.index.columns import NO_NUMBERS
 from memstore.ledger import facts, transitions
 from memstore.ledger.facts import Row, digest
 from memstore.ledger.standing import Standing, State, Step, current, derive, status
@@ -25,7 +26,7 @@ from memstore.model import Beside, Change, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
-from memstore.recall.find import NO_NUMBERS, Found, Meaning, Reach, find
+from memstore.recall.find import Found, Meaning, Reach, find
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query
 

@@ -16,7 +16,7 @@ from itertools import islice, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from memstore.index import columns, lexical, places
-from memstore.index.columns import Engine
+from memstore.index.columns import NO_NUMBERS, Engine
 from memstore.index.kept import Kept, kept
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.recall import evidence, weights
@@ -46,8 +46,6 @@ _LAST_STATEMENT = (1 << STATEMENT_BITS) - 1
 _PER_TURN = 8
 # What a cosine of 1 is worth beside the rarity of shared words, when the statements of a turn are compared.
 _CLOSENESS = 10.0
-# What comes of counting with a damaged index whose pages are sound, but hold text or bytes for a number, or a wild one.
-NO_NUMBERS = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class Found(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from memstore.errors import StoreError
 from memstore.index import vector
+from memstore.index.columns import NO_NUMBERS
 from memstore.recall.find import Meaning
 from memstore.recall.understanding import LONGEST
 
@@ -81,7 +82,8 @@ class Meanings:
 
     def of(self, ledger: Ledger, query: str) -> np.ndarray:
         """The vector of a query; first, what was remembered a moment ago gets its own."""
-        with suppress(StoreError):  # locked, read-only or damaged: what has no vector is found by its words
+        # Locked, read-only or damaged: what has no vector is found by its words.
+        with suppress(StoreError, sqlite3.DatabaseError, *NO_NUMBERS):
             self.embed(ledger, _AT_ONCE)
         return self.encoder.encode(query[:LONGEST])
 
@@ -95,7 +97,7 @@ class Meanings:
             yield self._meaning(db, query)
 
     def _meaning(self, db: sqlite3.Connection, query: np.ndarray) -> Meaning | None:
-        with suppress(sqlite3.DatabaseError):  # a damaged table costs recall, never an answer
+        with suppress(sqlite3.DatabaseError, *NO_NUMBERS):  # a damaged table costs recall, never an answer
             if self._chroma is not None and self._chroma.follow(db, self.encoder):
                 return Meaning(query, self._chroma)
             if self._matrix.follow(db, self.encoder):
