@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -91,17 +91,17 @@ def settle(tx: Transaction, findings: Iterable[Finding]) -> Settled:
         if not found.news or anchors.get(tx.db, one.pk) != one:
             continue
         if verdict.doubtful:
-            one = replace(one, doubt=chains.flag(tx, [one.fact], reason=found.reason))
+            one = one._replace(doubt=chains.flag(tx, [one.fact], reason=found.reason))
             settled.flagged.append(one.fact)
         elif one.doubt is not None:
             chains.revalidate(tx, [one.fact], reason=f"{target(one)} is as it was", answers=one.doubt)
-            one = replace(one, doubt=None)
+            one = one._replace(doubt=None)
             settled.restored.append(one.fact)
         if verdict.state is State.MOVED:
-            one = replace(one, path=verdict.target.path, lines=verdict.target.lines)
+            one = one._replace(path=verdict.target.path, lines=verdict.target.lines)
             settled.moved.append(one.fact)
         elif verdict.state is State.CHANGED:  # where it is now is where it would be put right
-            one = replace(one, path=verdict.target.path)
+            one = one._replace(path=verdict.target.path)
         anchors.save(tx, one)
     return settled
 
@@ -117,7 +117,7 @@ def rebase(tx: Transaction, tied: Iterable[Tie], *, mask: Mask) -> None:
             continue
         try:
             verdict = check(root, _snapshot(one), mask=mask)
-            anchors.save(tx, _row(replace(one, doubt=None), observe(root, verdict.target, mask=mask), tx.at))
+            anchors.save(tx, _row(one._replace(doubt=None), observe(root, verdict.target, mask=mask), tx.at))
         except NotFound:
             anchors.drop(tx, one)
         except (AnchorRefused, MissingExtra):
@@ -140,8 +140,7 @@ def _snapshot(one: Tie) -> Snapshot:
 
 
 def _row(one: Tie, seen: Snapshot, at: int) -> Tie:
-    return replace(
-        one,
+    return one._replace(
         path=seen.target.path,
         lines=seen.target.lines,
         symbol=seen.target.symbol,

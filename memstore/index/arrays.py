@@ -70,6 +70,7 @@ class _Tally:
 
 class _Arrays:
     name = "arrays"
+    lasting = True
     tally = _Tally
 
     def column(self, values: Sequence[float]) -> np.ndarray:

@@ -65,6 +65,8 @@ class Engine(Protocol):
     """
 
     name: str
+    lasting: bool
+    """Whether more questions will be asked with it: what is read beyond need is then worth keeping."""
 
     def column(self, values: Sequence[float]) -> Any: ...
 
@@ -174,7 +176,7 @@ class Column(list[Any]):
         return self._each(operator.truediv, other)
 
     def __rsub__(self, other: Any) -> Column:
-        return Column(other - value for value in self)
+        return Column(map(operator.sub, repeat(other), self))
 
     def __and__(self, other: Any) -> Column:
         return self._each(operator.and_, other)
@@ -240,6 +242,7 @@ def begins_with(places: Sequence[int], key: int, bits: int) -> bool:
 
 class _Lists:
     name = "lists"
+    lasting = False
     tally = _Tally
 
     def column(self, values: Sequence[float]) -> Column:
@@ -287,7 +290,7 @@ class _Lists:
         return Column(chain.from_iterable(repeat(column, times)))
 
     def stretched(self, column: Sequence[float], times: int) -> Column:
-        return Column(value for value in column for _ in range(times))
+        return Column(chain.from_iterable(map(repeat, column, repeat(times))))
 
     def summed(self, column: Sequence[float], times: int, length: int) -> Column:
         total = Column([0.0] * length)
@@ -315,7 +318,7 @@ class _Lists:
         return order, [rounded[index] for index in order]
 
     def holders(self, column: Sequence[float]) -> Column:
-        return Column([int(value > 0) for value in column])
+        return Column(map(operator.lt, repeat(0), column))
 
     def are(self, column: Sequence[int], numbers: Collection[int]) -> Column:
         return Column([int(value in numbers) for value in column])

@@ -8,7 +8,6 @@ on its companions, and the same store would not give the same answer twice.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,6 +62,8 @@ class MiniLM:
 
 @cache
 def _loaded() -> tuple[Any, Any, tuple[str, ...]]:
+    import hashlib
+
     silence_telemetry()
     try:
         import onnxruntime

@@ -19,7 +19,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
-from struct import Struct
 from typing import Any
 
 from memstore.index.columns import LISTS, Engine, begins_with
@@ -46,7 +45,6 @@ _WAITING_PER_LISTED = 1 / 32
 # As many while more are known to follow: gathering rewrites the rows of every common word.
 _WAITING_WHILE_MORE = 32_768
 _WORDS_AT_ONCE = 500  # that are gathered
-_ONE_PLACE = Struct("=q").pack
 # Places in a row, after which it is split.
 _ROW = 1000
 _EVERY = ""
@@ -280,7 +278,7 @@ def _counts(places: Iterable[int]) -> tuple[int, int]:
 def _packed(first: int, places: bytes) -> bytes:
     if len(places) % 8:
         raise sqlite3.DatabaseError("a posting list is damaged")
-    return places or _ONE_PLACE(first)
+    return places or array("q", (first,)).tobytes()
 
 
 def _places(first: int, places: bytes) -> Sequence[int]:

@@ -29,7 +29,7 @@ STATEMENT_BITS = 18
 TURN_BITS = 22
 _LAST_STATEMENT = (1 << STATEMENT_BITS) - 1
 _LAST_TURN = (1 << TURN_BITS) - 1
-# Turns in a session that is read whole. Of a longer one the turns that are asked for are.
+# Turns in a session that is read whole where others will be asked for. Of a longer one those asked for now are.
 _SHORT = 300
 
 CREATE = (
@@ -253,16 +253,16 @@ def spoken(db: sqlite3.Connection, facts: Sequence[int]) -> tuple[dict[int, int]
 def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: int, engine: Engine) -> Turns:
     """The turns named and those up to `reach` beside them in the same session, as far as they exist, in order.
 
-    Short sessions are read, and kept, whole: of these all turns come back.
+    Short sessions are read, and kept, whole if more questions are to come: of these all turns come back.
     """
     sessions = sorted({turn >> TURN_BITS for turn in turns})
     of = talks(db, known, sessions)
     held: dict[int, Any] = {}
-    fresh, long = [], set()
+    fresh, in_part = [], set()
     for session in sessions:
         count, kept_ = of.get(session, (0, 0))[0], known.turns.get((engine.name, session))
-        if count > _SHORT:
-            long.add(session)
+        if count > _SHORT or not engine.lasting:
+            in_part.add(session)
         elif kept_ is not None and len(kept_[0]) == count:
             held[session] = kept_
         else:
@@ -272,9 +272,10 @@ def around(db: sqlite3.Connection, known: Kept, turns: Collection[int], reach: i
         read = _by_session(whole, known, engine)
         known.keep_turns(engine, read)
         held |= read
-    if long:
-        near = {near for turn in turns for near in range(turn - reach, turn + reach + 1) if near >> TURN_BITS in long}
-        held |= _by_session(_turns(db, "= given.value", str(sorted(near))), known, engine)
+    if in_part:
+        beside = {near for turn in turns for near in range(turn - reach, turn + reach + 1)}
+        near = [one for one in sorted(beside) if one >> TURN_BITS in in_part]
+        held |= _by_session(_turns(db, "= given.value", str(near)), known, engine)
     parts = [held[session] for session in sessions if session in held]
     return Turns._make(engine.unstacked(parts, len(Turns._fields)))
 

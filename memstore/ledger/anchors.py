@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from memstore.ledger.connection import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(NamedTuple):
     """One row. `lines` are 1-based and inclusive; `doubt` is the flagging that this tie raised, if nobody
     answered or reverted it."""
 

@@ -7,7 +7,6 @@ tombstone that keeps its ref, so that reading the same transcript again does not
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -41,6 +40,8 @@ _BY_CONTENT = "(session, at, role, sha256) WHERE ref IS NULL AND forgotten_at IS
 
 def sha256(text: str) -> bytes:
     """SHA-256 of the text's UTF-8. Raises UsageError for text that has none (lone surrogates)."""
+    import hashlib  # a question starts without it
+
     try:
         return hashlib.sha256(text.encode()).digest()
     except UnicodeEncodeError as error:

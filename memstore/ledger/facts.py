@@ -7,15 +7,11 @@ statement made again is recognised.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
-from struct import Struct
 from typing import Any, NamedTuple
 
 from memstore.errors import NotFound
@@ -26,12 +22,10 @@ from memstore.model import Change, Fact, Kind, Modality, Origin, Provenance, Sta
 
 _NOT_WORDS = re.compile(r"[^\w]+")
 _ASCII_WORDS = bytes(ord(c.lower()) if c.isascii() and (c.isalnum() or c == "_") else 32 for c in map(chr, range(256)))
-_SIGNED = Struct(">q")
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A fact about to be written. Spans are (event pk, start, end); times and `ttl` in microseconds."""
 
     scope: int
@@ -47,7 +41,7 @@ class Draft:
     probability: float
     spans: Sequence[tuple[int, int, int]]
     extractor: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str]
 
 
 class Row(NamedTuple):
@@ -81,7 +75,9 @@ _TABLES = "facts JOIN scopes ON scopes.pk = facts.scope"
 
 
 def _checksum(value: bytes) -> int:
-    return int(_SIGNED.unpack_from(hashlib.sha256(value).digest())[0])
+    import hashlib  # only what is written is sealed: a question starts without it
+
+    return int.from_bytes(hashlib.sha256(value).digest()[:8], "big", signed=True)
 
 
 def digest(text: str) -> int:
@@ -90,6 +86,8 @@ def digest(text: str) -> int:
     if text.isascii():
         words = said.translate(_ASCII_WORDS).split()
     else:
+        import unicodedata
+
         words = _NOT_WORDS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).encode().split()
     return _checksum(b" ".join(words) or said)
 
