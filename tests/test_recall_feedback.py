@@ -76,6 +76,35 @@ class TestReportsMoveRankAndConfidence:
         assert seven == many
 
 
+class TestAnAgentThatReportsWithoutEnd:
+    """Whoever may report may do it at every turn: it moves no more than seven reports do, and costs no more."""
+
+    def test_its_praise_is_kept_as_far_as_it_counts(self, memory: MemoryStore) -> None:
+        fact = remembered(memory)
+        reports = [memory.feedback(fact, "used", origin="tool") for _ in range(50)]
+        assert len({one.id for one in reports}) == len(memory.history(fact).transitions) == 7
+        assert memory.recall("staging server")[0].why["feedback"]["used"] == 7
+        memory.revert(reports[-1], reason="it was luck")
+        assert memory.recall("staging server")[0].why["feedback"]["used"] == 6
+        assert memory.feedback(fact, "used").id not in {one.id for one in reports}
+
+    def test_its_refused_complaints_are_too_until_somebody_looks(self, memory: MemoryStore) -> None:
+        fact = remembered(memory)
+        for _ in range(50):
+            assert isinstance(memory.feedback(fact, "wrong", origin="assistant"), Conflict)
+        assert len(memory.conflicts()) == 7
+        memory.confirm(fact)
+        memory.feedback(fact, "wrong", origin="assistant")
+        assert len(memory.conflicts()) == 8
+
+    def test_what_it_says_of_several_facts_is_kept_for_those_of_which_it_counts(self, memory: MemoryStore) -> None:
+        first, second = remembered(memory), memory.remember("Codes are base62.", modality="decision")
+        for _ in range(9):
+            memory.feedback(first, "used")
+        memory.feedback([first, second], "used")
+        assert [len(memory.history(one).transitions) for one in (first, second)] == [7, 1]
+
+
 class TestWhoMayComplain:
     """Invariants 5 and 10: a report from below casts no doubt on what a user said, and is kept all the same."""
 
@@ -105,6 +134,17 @@ class TestWhoMayComplain:
         fact = remembered(memory, origin="assistant")
         assert isinstance(memory.feedback(fact, "wrong", origin="assistant"), Transition)
         assert memory.status(fact) is Status.SUSPECT
+
+    def test_what_a_user_called_wrong_no_weaker_word_calls_right(self, memory: MemoryStore) -> None:
+        fact = remembered(memory)
+        memory.feedback(fact, "wrong", reason="I never said that")
+        refused = memory.confirm(fact, origin="assistant")
+        assert isinstance(refused, Conflict)
+        assert memory.status(fact) is Status.SUSPECT
+        assert isinstance(memory.confirm(fact), Transition)
+        assert memory.status(fact) is Status.LIVE
+        memory.flag(fact, reason="its file changed")
+        assert isinstance(memory.confirm(fact, origin="assistant"), Transition)
 
     def test_praise_of_what_no_longer_holds_does_not_bring_it_back(self, memory: MemoryStore) -> None:
         old = remembered(memory, key="staging")

@@ -115,7 +115,7 @@ class MemoryTools:
         elif action in tuple(Verdict):
             outcome = self.store.feedback(fact, action, reason=f"the assistant: {reason}", origin="assistant")
         else:
-            outcome = self.store.confirm(fact, reason=f"the assistant: {reason}")
+            outcome = self.store.confirm(fact, reason=f"the assistant: {reason}", origin="assistant")
         if isinstance(outcome, Conflict):
             return f"{_refused(outcome)}. Ask the user to settle it."
         return f"{fact.id} is {self.store.status(fact).value}."

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from memstore.coherence.confidence import MOST_USES
 from memstore.errors import ScopeError, UsageError
 from memstore.ledger import facts, transitions
 from memstore.ledger.connection import Transaction
-from memstore.ledger.standing import State
+from memstore.ledger.standing import NEVER, State, Step, derive, effective
 from memstore.model import Change, Modality, Origin, Verdict
 from memstore.policy import authority, refusal
+
+#: Reports to one effect that are kept of a fact: more move neither its rank nor its confidence.
+MOST_REPORTS = MOST_USES
 
 
 def supersede(tx: Transaction, old: Sequence[int], new: Sequence[int], *, reason: str, event: int | None = None) -> int:
@@ -58,10 +62,22 @@ def retract(tx: Transaction, old: Sequence[int], *, reason: str, event: int | No
     return _append(tx, Change.RETRACTED, old, (), reason, event, refused)
 
 
-def confirm(tx: Transaction, old: Sequence[int], *, reason: str, event: int | None = None) -> int:
-    """Somebody says it still holds: doubts are cleared and the lifetime runs again from then."""
-    _present(tx, old)
-    return _append(tx, Change.CONFIRMED, old, (), reason, event, None)
+def confirm(tx: Transaction, old: Sequence[int], *, reason: str, event: int | None = None, by: Origin) -> int:
+    """Somebody says it still holds: doubts are cleared and the lifetime runs again from then.
+
+    What was reported to be wrong or stale was reported with the authority to do so: it takes as much to say otherwise.
+    """
+    rows = _present(tx, old)
+    taken = facts.steps(tx.db, old)
+    refused = next(
+        (
+            f"{by} has less authority than {row.origin}, who called it wrong or out of date"
+            for row in rows.values()
+            if authority(by) < authority(row.origin) and derive(taken[row.pk], row.said_at, row.ttl).complaints
+        ),
+        None,
+    )
+    return _append(tx, Change.CONFIRMED, old, (), reason, event, refused)
 
 
 def flag(tx: Transaction, old: Sequence[int], *, reason: str, event: int | None = None) -> int:
@@ -83,13 +99,33 @@ def report(tx: Transaction, old: Sequence[int], *, verdict: Verdict, reason: str
 
     That a fact helped, anybody may say. A complaint makes it suspect, so it needs the authority to withdraw it: what a
     tool or a document says cannot cast doubt on what a user said.
+
+    Praise, and complaints that are refused, cost nobody anything to repeat. What has been said of a fact as often as it
+    can count is not written once more, or an agent that reports at every turn would make it slow to recall: the last
+    report to the same effect stands for it.
     """
     rows = _present(tx, old)
+    change = Change(verdict.value)
     refused = None
     if verdict is not Verdict.USED:
         for fact in old:
             refused = refused or refusal((Modality.DECISION, by), (rows[fact].modality, rows[fact].origin))
-    return _append(tx, Change(verdict.value), old, (), reason, event, refused)
+    if verdict is Verdict.USED or refused is not None:
+        taken = facts.steps(tx.db, old)
+        said = {fact: _reports(taken[fact], rows[fact], change, refused=refused is not None) for fact in old}
+        old = [fact for fact in old if len(said[fact]) < MOST_REPORTS]
+        if not old:
+            return max(reports[-1] for reports in said.values())
+    return _append(tx, change, old, (), reason, event, refused)
+
+
+def _reports(steps: Sequence[Step], row: facts.Row, change: Change, *, refused: bool) -> list[int]:
+    """The reports (pk) to one effect that count of a fact, or were refused since it was last cleared."""
+    counts = effective((s.pk, s.target, s.change is Change.REVERTED, s.refused) for s in steps)
+    since = derive(steps, row.said_at, row.ttl).cleared if refused else NEVER
+    return sorted(
+        s.pk for s in steps if s.change is change and s.when > since and (s.refused if refused else counts[s.pk])
+    )
 
 
 def revert(tx: Transaction, target: int, *, reason: str, event: int | None, by: Origin) -> int:

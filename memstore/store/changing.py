@@ -50,13 +50,21 @@ class Changing(Held):
         return self._change(chains.retract, fact, reason=reason, source=source, scope=scope, by=origin or _OF_SOURCE)
 
     def confirm(
-        self, fact: Facts, *, reason: str = "confirmed", source: EventLike | None = None, scope: str | None = None
+        self,
+        fact: Facts,
+        *,
+        reason: str = "confirmed",
+        source: EventLike | None = None,
+        origin: str | None = None,
+        scope: str | None = None,
     ) -> Transition | Conflict:
         """It still holds: doubts are cleared, and its lifetime runs again from when that was said.
 
-        What it is tied to is looked at again: from now on it is tied to the files as they are.
+        What it is tied to is looked at again: from now on it is tied to the files as they are. What was reported to be
+        wrong or stale needs at least its authority (the source's, else the user's), or a Conflict comes back.
         """
-        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope, holds=True)
+        by = origin or _OF_SOURCE
+        return self._change(chains.confirm, fact, reason=reason, source=source, scope=scope, by=by, holds=True)
 
     def flag(
         self, fact: Facts, *, reason: str, source: EventLike | None = None, scope: str | None = None
@@ -84,7 +92,8 @@ class Changing(Held):
 
         `used` lets it come earlier and be trusted a little more. `wrong` and `stale` make it suspect, until confirmed,
         and let it come later; they need at least its authority (the source's, else the user's), or come back as a
-        Conflict and change nothing. Any of them can be reverted.
+        Conflict and change nothing. Any of them can be reverted. Seven reports of use count, and so many are kept:
+        after that the last of them comes back.
         """
         said = naming.choice(Verdict, verdict, "verdict")
         by = origin or _OF_SOURCE
@@ -130,8 +139,9 @@ class Changing(Held):
             event = None if source is None else naming.event_pk(tx.db, source, home)
             extra = {} if by is None else {"by": writing.on_whose_word(tx, event, None if by == _OF_SOURCE else by)}
             pk = rule(tx, *sides, reason=naming.reason(reason), event=event, **extra)
-            if holds and (tied := anchors.of_facts(tx.db, sides[0])):
+            (record,) = transitions.read(tx.db, [pk])
+            if holds and isinstance(record, Transition) and (tied := anchors.of_facts(tx.db, sides[0])):
                 from memstore.coherence import ties
 
                 ties.rebase(tx, tied, mask=mask)
-            return transitions.read(tx.db, [pk])[0]
+            return record

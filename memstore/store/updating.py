@@ -207,7 +207,7 @@ def _act(tx: Transaction, new: Row, old: Row, proposal: Proposal, event: int | N
         if proposal.relation is Relation.AMENDS:
             chains.amend(tx, [old.pk], [new.pk], reason=reason, event=event)
             return "amended"
-        chains.confirm(tx, [old.pk], reason=reason, event=event)
+        chains.confirm(tx, [old.pk], reason=reason, event=event, by=new.origin)
         return "confirmed"
     return "passed over"
 
