@@ -198,6 +198,7 @@ class Beside:
 class Recollection:
     """One answer to a query, with its standing. `replaces` are the texts this fact took the place of.
 
+    `contests` are the texts it would have taken the place of if policy let it: both stand, nobody has settled it yet.
     `tokens` are those of its line, by the counter that `why` names. `beside` is there where its words need it.
     """
 
@@ -220,6 +221,7 @@ class Recollection:
     tokens: int
     why: Mapping[str, object] = field(default_factory=dict)
     beside: Beside | None = None
+    contests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

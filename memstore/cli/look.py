@@ -107,4 +107,6 @@ def recollection(found: Recollection) -> str:
         lines.append(" " * MARGIN + click.style(f"replaces: {visible(old.strip())}", dim=True))
     if more := found.replaces[render.REPLACED :]:
         lines.append(" " * MARGIN + click.style(f"and {len(more)} more before: see memstore why", dim=True))
+    for other in found.contests[: render.REPLACED]:
+        lines.append(" " * MARGIN + click.style(f"does not replace: {visible(other.strip())}", dim=True))
     return "\n".join(lines)

@@ -202,6 +202,19 @@ def _edges(db: sqlite3.Connection, pks: Iterable[int], near: str, far: str, as_o
     return edges
 
 
+def clashes(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, tuple[list[int], list[int]]]:
+    """{transition: (old, new)} of those replacements that policy refused; what was only a possible one is left out."""
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for pk, fact, side in db.execute(
+        "SELECT t.pk, i.fact, i.side FROM json_each(?) CROSS JOIN transitions t ON t.pk = value"
+        " CROSS JOIN involved i ON i.transition = t.pk"
+        " WHERE t.change = 'superseded' AND t.refusal IS NOT NULL AND NOT t.possible ORDER BY t.pk, i.fact",
+        (json.dumps(list(pks)),),
+    ):
+        found.setdefault(pk, ([], []))[side == "new"].append(fact)
+    return found
+
+
 def reachable(edges: dict[int, list[int]], start: int) -> list[int]:
     """Everything that can be reached from a fact along the edges, itself left out, nearest first."""
     seen: dict[int, None] = {}

@@ -79,6 +79,7 @@ class _Candidate:
     renews: str | None = None
     doubts: list[str] = field(default_factory=list)
     depth: int = 0
+    contests: list[str] = field(default_factory=list)
 
 
 def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None = None) -> list[Recollection]:
@@ -86,7 +87,7 @@ def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None =
     query = understanding.read(question.text, from_micros(question.now))
     needed = max(question.k, _COMPARED)
     candidates = sorted(_candidates(db, question, query, meaning, needed), key=lambda c: (c.depth, -c.score, c.row.id))
-    chosen = _renewed(db, query, candidates[:needed])[: question.k]
+    chosen = _with_other_sides(db, question, _renewed(db, query, candidates[:needed])[: question.k])[: question.k]
     _doubt(db, question, chosen)
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
     for begin in range(0, len(chosen), _PAGE):
@@ -156,6 +157,46 @@ def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate])
             candidates[index].renews = candidates[renewed].row.text
             candidates[index].score = candidates[renewed].score
     return [candidates[index] for index, _ in order]
+
+
+def _with_other_sides(db: sqlite3.Connection, question: Question, chosen: list[_Candidate]) -> list[_Candidate]:
+    """The chosen and, behind each that is in a conflict nobody has settled, the other side of it: the latest one."""
+    refused = {step.pk: step for c in chosen if current(c.status) for step in c.steps if _was_refused(step)}
+    clashes = transitions.clashes(db, refused) if refused else {}
+    if not clashes:
+        return chosen
+    rows = facts.rows(db, {fact for old, new in clashes.values() for fact in (*old, *new)})
+    standings = _standings(question, rows, facts.steps(db, rows, question.as_of))
+    still: dict[int, tuple[list[int], list[int]]] = {}
+    for pk, (old, new) in sorted(clashes.items(), reverse=True):
+        if all(_contends(standings[fact], refused[pk]) for fact in (*old, *new)):
+            still[pk] = old, new
+    known = {c.row.pk: c for c in chosen}
+    result: dict[int, _Candidate] = {}
+    for c in chosen:
+        result.setdefault(c.row.pk, c)
+        for old, new in still.values():
+            others = old if c.row.pk in new else new if c.row.pk in old else ()
+            sides = [known.get(pk) or _other_side(rows[pk], standings[pk], c.score) for pk in others]
+            if wanted := [side for side in sides if _wanted(question, side)]:
+                result |= {side.row.pk: side for side in wanted if side.row.pk not in result}
+                break
+    for c in result.values():
+        c.contests = [rows[pk].text for old, new in still.values() if c.row.pk in new for pk in old]
+    return list(result.values())
+
+
+def _was_refused(step: Step) -> bool:
+    return step.refused and step.change is Change.SUPERSEDED
+
+
+def _contends(stood: _Stood, step: Step) -> bool:
+    """Whether a side of a conflict can still be current, and nobody said since that it holds."""
+    return current(stood[0]) and stood[1].cleared < step.when
+
+
+def _other_side(row: Row, stood: _Stood, score: float) -> _Candidate:
+    return _Candidate(row, stood[0], score, stood[1], stood[2], dict, found_by="a conflict with what was found")
 
 
 def _stand(
@@ -316,6 +357,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
                 **({"doubts": tuple(c.doubts)} if c.doubts else {}),
             },
             beside=quoted.get(row.pk),
+            contests=tuple(dict.fromkeys(c.contests)),
         )
         told.append(_counted(recollection, question.counter))
     return told

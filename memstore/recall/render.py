@@ -56,7 +56,8 @@ def line(recollection: Recollection) -> str:
     replaced = "".join(f" (replaces: {_quoted(text)})" for text in r.replaces[:REPLACED])
     if len(r.replaces) > REPLACED:
         replaced += f" (and {len(r.replaces) - REPLACED} more before)"
-    return f"[{' · '.join(standing)}] {words}{_beside(r)}{replaced}"
+    contested = "".join(f" (does not replace: {_quoted(text)})" for text in r.contests[:REPLACED])
+    return f"[{' · '.join(standing)}] {words}{_beside(r)}{replaced}{contested}"
 
 
 def _beside(r: Recollection) -> str:
