@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntFlag
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from memstore.errors import UsageError
@@ -295,10 +295,12 @@ def _by_session(turns: Iterable[tuple[Any, ...]], known: Kept, engine: Engine) -
     if not rows:
         return {}
     numbers, words, marks, speakers, at = zip(*rows, strict=True)
-    whole = engine.stacked((numbers, words, marks, list(map(known.speakers.number, speakers)), at))
+    number_of = {name: known.speakers.number(name) for name in dict.fromkeys(speakers)}
+    whole = engine.stacked((numbers, words, marks, [number_of[name] for name in speakers], at))
     found, begin = {}, 0
-    for session, of in groupby(number >> TURN_BITS for number in numbers):
-        end = begin + sum(1 for _ in of)
+    while begin < len(numbers):
+        session = numbers[begin] >> TURN_BITS
+        end = bisect_left(numbers, session + 1 << TURN_BITS, begin)
         found[session] = engine.part(whole, begin, end)
         begin = end
     return found
