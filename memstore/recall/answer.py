@@ -39,6 +39,10 @@ _PAGE = 5
 # many times more turns are looked at, and so many times over: up to thirty thousand.
 _WIDER = 8
 _DEPTHS = 4
+# What an answer gains by holding a name of code that was asked for, to the letter: the index knows its parts only, and
+# finds `id_user` and "the id of a user" for `user_id` as well. So many answers are looked at for it.
+_NAMED = 2.0
+_NAMED_AMONG = 50
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
 _READ = 700
@@ -78,6 +82,7 @@ class _Candidate:
     found_by: str = "its own words"
     renews: str | None = None
     doubts: list[str] = field(default_factory=list)
+    named: float = 0.0
     depth: int = 0
     contests: list[str] = field(default_factory=list)
 
@@ -105,12 +110,12 @@ def _candidates(
     for depth in range(_DEPTHS):
         reach = Reach(_WIDER**depth)
         hits = _find(db, question, query, meaning, reach)
-        page = needed + _SPARE
+        page = max(needed + _SPARE, _NAMED_AMONG if query.code else 0)
         while more := list(islice(hits, page)):
             new = {hit.fact: hit for hit in more if hit.fact not in found}
             found |= new.keys()
             if new:
-                _stand(db, question, new, depth, stood)
+                _stand(db, question, query, new, depth, stood)
             candidates = [c for c in stood.values() if _wanted(question, c)]
             if len(candidates) >= needed:
                 return candidates
@@ -200,7 +205,12 @@ def _other_side(row: Row, stood: _Stood, score: float) -> _Candidate:
 
 
 def _stand(
-    db: sqlite3.Connection, question: Question, found: Mapping[int, Found], depth: int, stood: dict[int, _Candidate]
+    db: sqlite3.Connection,
+    question: Question,
+    query: Query,
+    found: Mapping[int, Found],
+    depth: int,
+    stood: dict[int, _Candidate],
 ) -> None:
     """Put with what stood before each candidate, or the heads it gave way to, as they are at the moment asked about.
 
@@ -230,10 +240,11 @@ def _stand(
             if target not in rows:
                 continue
             status_, standing, steps = standings[target]
-            score = hit.score + feedback.gain(standing)
+            named = _NAMED if query.named_in(rows[pk].text) or query.named_in(rows[target].text) else 0.0
+            score = hit.score + feedback.gain(standing) + named
             kept = stood.setdefault(
                 target,
-                _Candidate(rows[target], status_, score, standing, steps, hit.reasons, depth=depth),
+                _Candidate(rows[target], status_, score, standing, steps, hit.reasons, named=named, depth=depth),
             )
             if target != pk and standings[pk][0] is Status.SUPERSEDED and not _same(rows[pk], rows[target]):
                 kept.replaced[rows[pk].id] = rows[pk].text
@@ -348,7 +359,7 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             tokens=0,
             why={
                 "found_by": c.found_by,
-                "score": dict(c.reasons()),
+                "score": {**({"named": c.named} if c.named else {}), **c.reasons()},
                 **({} if c.renews is None else {"said_after": c.renews}),
                 **feedback.told(c.standing),
                 "confirmations": c.standing.confirmations,

@@ -270,6 +270,6 @@ def _asked_for(db: sqlite3.Connection, query: Query, facts: Sequence[int]) -> di
     for fact, modality, text in given:
         if modality == query.modality:
             gain[fact] = 1.0
-        if any(code in text for code in query.code):
+        if query.named_in(text):
             gain[fact] = gain.get(fact, 0.0) + 4.0
     return gain

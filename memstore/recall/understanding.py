@@ -27,6 +27,7 @@ _WORD = re.compile(r"\w+")
 _CODED = re.compile(r"[_./:\\]\w|[a-z][A-Z]")
 _CODE = r"\w[_./:\\]+\w|\b[A-Z]?[a-z]+[A-Z]"
 _RUN = r"[\w.:/\\-]+"
+_MOST_CODE = 64
 # Characters of a query that are read. What is longer is a file, not a question.
 LONGEST = 50_000
 
@@ -147,6 +148,12 @@ class Query(NamedTuple):
     past: bool = False
     modality: Modality | None = None
 
+    def named_in(self, text: str) -> bool:
+        """Whether a text holds one of the names of code that were asked for, to the letter and as a whole."""
+        if not any(map(text.__contains__, self.code)):
+            return False
+        return re.search(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.code))})(?!\w)", text) is not None
+
 
 def read(text: str, now: datetime) -> Query:
     """What a query asks for; `now` is what "last week" counts from. Of one beyond `LONGEST` the beginning is read."""
@@ -159,7 +166,7 @@ def read(text: str, now: datetime) -> Query:
         text=text,
         words=telling or tuple(every),
         every_word=frozenset(word.casefold() for word in every),
-        code=tuple(dict.fromkeys(_names_of_code(text))) if _CODED.search(text) else (),
+        code=tuple(dict.fromkeys(_names_of_code(text)))[:_MOST_CODE] if _CODED.search(text) else (),
         periods=tuple(_periods(text, frozenset(every), now)),
         overview=_OVERVIEW.fits(text, folded),
         of_assistant="you" in folded and _of_assistant(text) and not re.match(_REQUEST, text, re.I),
