@@ -21,6 +21,7 @@ from memstore.index.kept import kept
 from memstore.model import Modality, Origin
 from memstore.recall.find import find
 from memstore.recall.understanding import read
+from tests.test_recall_meaning import Letters
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC)
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -107,6 +108,23 @@ class TestContextFinds:
         why = memory.recall("how does the TTL work?", k=1, now=NOW)[0].why
         assert why["score"]
         assert all(isinstance(part, float) for part in why["score"].values())
+
+    @pytest.mark.parametrize("mode", ["exact", "hybrid"])
+    def test_asked_to_explain_it_tells_all_that_made_its_score_and_what_was_asked(
+        self, tmp_path: Path, mode: str
+    ) -> None:
+        with fill(tmp_path / "m.db") as memory:
+            memory._meanings._encoder = Letters()
+            memory.feedback(memory.recall("Redis storage", now=NOW)[0], "used")
+            query = "What did we decide about src/parse_tree.py and Redis in January 2026?"
+            for r in memory.recall(query, k=20, mode=mode, explain=True, now=NOW):
+                parts = sum(r.why["score"].values()) + r.why.get("feedback", {}).get("score", 0)
+                assert parts == pytest.approx(r.score, abs=0.02)
+                asked = r.why["asked"]
+                assert asked["code"] == ("src/parse_tree.py",)
+                assert asked["modality"] == "decision"
+                assert asked["periods"][0].month == 1
+            assert "asked" not in memory.recall(query, now=NOW)[0].why
 
 
 class TestIndexesAreCaches:

@@ -10,8 +10,9 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 
 import click
 
@@ -93,8 +94,13 @@ def source(origin: Origin, provenance: Iterable[Provenance]) -> str:
     return visible(f"{spoken} {where}")
 
 
-def recollection(found: Recollection) -> str:
-    """One answer: the statement, then when, whose, how sure, and the id to ask further with."""
+def _feedback(found: Recollection) -> dict[str, object]:
+    told = found.why.get("feedback")
+    return {"feedback": told["score"]} if isinstance(told, Mapping) else {}
+
+
+def recollection(found: Recollection, explain: bool = False) -> str:
+    """One answer: the statement, then when, whose, how sure, and the id to ask further with; what made its score."""
     lines = [statement(found.modality, found.text, status=found.status, origin=found.origin)]
     about = [
         day(found.said_at),
@@ -109,4 +115,8 @@ def recollection(found: Recollection) -> str:
         lines.append(" " * MARGIN + click.style(f"and {len(more)} more before: see memstore why", dim=True))
     for other in found.contests[: render.REPLACED]:
         lines.append(" " * MARGIN + click.style(f"does not replace: {visible(other.strip())}", dim=True))
+    if explain:
+        parts = {**cast("Mapping[str, object]", found.why["score"]), **_feedback(found)}
+        made = ", ".join(f"{name} {part:+.2f}" if isinstance(part, float) else name for name, part in parts.items())
+        lines.append(" " * MARGIN + click.style(f"score {found.score:.2f}: {visible(made)}", dim=True))
     return "\n".join(lines)

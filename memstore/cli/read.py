@@ -37,6 +37,7 @@ mode_option = click.option(
 @click.option("--modality", "modalities", type=MODALITIES, multiple=True, help="Only these; may be repeated.")
 @click.option("--current", is_flag=True, help="Leave out what has expired.")
 @click.option("--history", is_flag=True, help="Bring back superseded and retracted facts too, marked.")
+@click.option("--explain", is_flag=True, help="Say what made each score, and what the query was taken to ask.")
 @click.option("--now", type=moment, help="Answer as at this moment instead of the clock's.")
 @click.option("--as-of", type=moment, help="Answer with what the store held then.")
 @click.option("--valid-at", type=moment, help="Answer with what was true in the world then.")
@@ -51,6 +52,7 @@ def recall(
     modalities: tuple[str, ...],
     current: bool,
     history: bool,
+    explain: bool,
     now: datetime | None,
     as_of: datetime | None,
     valid_at: datetime | None,
@@ -67,11 +69,14 @@ def recall(
         modality=[modality_of(word) for word in modalities] or None,
         current_only=current,
         history=history,
+        explain=explain,
     )
     if not found:
         click.echo("Nothing is remembered about that.", err=True)
     columns = ("fact_id", "modality", "status", "confidence", "said_at", "text")
-    return Answer([record(r) for r in found], lambda: "\n\n".join(map(look.recollection, found)), table=columns)
+    return Answer(
+        [record(r) for r in found], lambda: "\n\n".join(look.recollection(r, explain) for r in found), table=columns
+    )
 
 
 @click.command(short_help="A fenced block for a prompt.")

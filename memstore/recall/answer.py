@@ -46,6 +46,8 @@ _NAMED_AMONG = 50
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
 _READ = 700
+# Of what moved a score, so much is told to whoever does not ask for all of it.
+_TOLD = 6
 
 
 # How a fact stands at the moment asked about, and the transitions that made it so.
@@ -65,6 +67,7 @@ class Question(NamedTuple):
     modality: frozenset[Modality] = frozenset()
     current_only: bool = False
     history: bool = False
+    explain: bool = False
     counter: Counter = CHARACTERS
 
 
@@ -77,10 +80,11 @@ class _Candidate:
     score: float
     standing: Standing
     steps: Sequence[Step]
-    reasons: Callable[[], Mapping[str, object]]
+    reasons: Callable[[int | None], Mapping[str, object]]
     replaced: dict[str, str] = field(default_factory=dict)
     found_by: str = "its own words"
     renews: str | None = None
+    renewed: float = 0.0
     doubts: list[str] = field(default_factory=list)
     named: float = 0.0
     depth: int = 0
@@ -97,7 +101,7 @@ def answer(db: sqlite3.Connection, question: Question, meaning: Meaning | None =
     # What is past its time comes after what is live, five by five: who asks for more gets the same first five.
     for begin in range(0, len(chosen), _PAGE):
         chosen[begin : begin + _PAGE] = sorted(chosen[begin : begin + _PAGE], key=lambda c: not current(c.status))
-    return fit(_tell(db, question, chosen), question.budget, question.counter)
+    return fit(_tell(db, question, query, chosen), question.budget, question.counter)
 
 
 def _candidates(
@@ -142,9 +146,13 @@ def _find(
     first = next(hits, None)
     above = 1.0 + (first.score if first is not None else 0.0)
     for pk in holders:
-        yield Found(pk, above, partial(dict, key=key))
+        yield Found(pk, above, partial(_held_key, key))
     if first is not None:
         yield from (hit for hit in chain([first], hits) if hit.fact not in holders)
+
+
+def _held_key(key: str, _: int | None) -> Mapping[str, object]:
+    return {"key": key}
 
 
 def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate]) -> list[_Candidate]:
@@ -160,6 +168,7 @@ def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate])
     for index, renewed in order:
         if renewed is not None:
             candidates[index].renews = candidates[renewed].row.text
+            candidates[index].renewed = candidates[renewed].score - candidates[index].score
             candidates[index].score = candidates[renewed].score
     return [candidates[index] for index, _ in order]
 
@@ -201,7 +210,7 @@ def _contends(stood: _Stood, step: Step) -> bool:
 
 
 def _other_side(row: Row, stood: _Stood, score: float) -> _Candidate:
-    return _Candidate(row, stood[0], score, stood[1], stood[2], dict, found_by="a conflict with what was found")
+    return _Candidate(row, stood[0], score, stood[1], stood[2], lambda _: {}, found_by="a conflict with what was found")
 
 
 def _stand(
@@ -328,7 +337,7 @@ def _valid(
     return row.valid_from <= moment and all(moment < end for end in ends)
 
 
-def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidate]) -> list[Recollection]:
+def _tell(db: sqlite3.Connection, question: Question, query: Query, chosen: Sequence[_Candidate]) -> list[Recollection]:
     pointers = facts.provenance(db, [c.row.pk for c in chosen], question.as_of)
     quoted: dict[int, Beside] = {}
     with suppress(sqlite3.DatabaseError, *NO_NUMBERS):  # the index is missing or damaged
@@ -359,7 +368,11 @@ def _tell(db: sqlite3.Connection, question: Question, chosen: Sequence[_Candidat
             tokens=0,
             why={
                 "found_by": c.found_by,
-                "score": {**({"named": c.named} if c.named else {}), **c.reasons()},
+                "score": {
+                    **{name: part for name, part in (("named", c.named), ("renewed", round(c.renewed, 3))) if part},
+                    **c.reasons(None if question.explain else _TOLD),
+                },
+                **({"asked": query.told()} if question.explain else {}),
                 **({} if c.renews is None else {"said_after": c.renews}),
                 **feedback.told(c.standing),
                 "confirmations": c.standing.confirmations,

@@ -140,14 +140,14 @@ class Field:
                 shared[place] = shared.get(place, 0.0) + term.in_turn
         return shared
 
-    def told(self, turn: int) -> dict[str, float]:
-        """What moved the score of a candidate, the strongest first, for people to read."""
+    def told(self, turn: int, most: int | None) -> dict[str, float]:
+        """What moved the score of a candidate, the strongest first, for people to read; all of it, or so many."""
         weights = self._weights.of[self._chats[bisect_left(self._of.numbers, turn)]]
         weighed = self.numbers(turn).items()
         moved = sorted(
             [(-abs(worth), name, worth) for name, value in weighed if value and (worth := value * weights[name])]
         )
-        return {name: round(worth, 3) for _, name, worth in moved[:6]}
+        return {name: round(worth, 3) for _, name, worth in moved[:most]}
 
     def numbers(self, turn: int) -> dict[str, float]:
         """Everything that was weighed of a candidate, by name."""

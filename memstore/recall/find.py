@@ -49,11 +49,11 @@ _CLOSENESS = 10.0
 
 
 class Found(NamedTuple):
-    """A fact that may answer, with its score. `reasons` says what made it, when someone asks."""
+    """A fact that may answer, with its score. `reasons` says, when someone asks, all or the most of what made it."""
 
     fact: int
     score: float
-    reasons: Callable[[], Mapping[str, object]]
+    reasons: Callable[[int | None], Mapping[str, object]]
 
 
 @dataclass(slots=True)
@@ -129,7 +129,7 @@ def find(
         logging.getLogger(__name__).warning("the index makes no sense (%r): run  memstore verify --rebuild", error)
     left = (hit for hit in lexical.scan(db, query.words, scopes, limit) if hit[0] not in told)
     for pk, score in islice(left, limit - len(told)):
-        yield Found(pk, score, partial(dict, words_shared=score))
+        yield Found(pk, score, partial(_words_shared, score))
 
 
 def _ranked(
@@ -215,9 +215,18 @@ def _statements(
             begin += _BATCH
             continue
         below, fact, turn, score, before = heapq.heappop(waiting)
-        yield Found(fact, -below, partial(field.told, turn))
+        yield Found(fact, -below, partial(_told, field, turn, before))
         if (again := before + 1) < len(facts_of[turn]):
             heapq.heappush(waiting, (_AGAIN * again - score, facts_of[turn][again], turn, score, again))
+
+
+def _told(field: Field, turn: int, before: int, most: int | None) -> Mapping[str, object]:
+    again = {"again": -_AGAIN * before} if before else {}
+    return {**field.told(turn, most), **again}
+
+
+def _words_shared(score: float, _: int | None) -> Mapping[str, object]:
+    return {"words_shared": score}
 
 
 def _best(

@@ -148,6 +148,11 @@ class Query(NamedTuple):
     past: bool = False
     modality: Modality | None = None
 
+    def told(self) -> dict[str, object]:
+        """What was read out of the query beside its text, for people to read."""
+        read_ = {name: getattr(self, name) for name in self._fields if name not in ("text", "every_word")}
+        return {name: value for name, value in read_.items() if value}
+
     def named_in(self, text: str) -> bool:
         """Whether a text holds one of the names of code that were asked for, to the letter and as a whole."""
         if not any(map(text.__contains__, self.code)):

@@ -42,6 +42,7 @@ class Recalling(Tending):
         modality: str | Iterable[str] | None = None,
         current_only: bool = False,
         history: bool = False,
+        explain: bool = False,
         purpose: str | None = "retrieve",
     ) -> list[Recollection]:
         """What is held about a query, best first, each with its standing. Never raises for odd characters in it.
@@ -56,6 +57,7 @@ class Recalling(Tending):
         modality       keep only these
         current_only   leave out what is past its time; otherwise it comes last, marked
         history        superseded and retracted facts come back too, marked
+        explain        tell in `why` all that made each score, which adds up to it, and what the query was taken to ask
         purpose        what the tokens are booked under; None where the caller books them itself
         """
         if mode not in MODES:
@@ -89,6 +91,7 @@ class Recalling(Tending):
                         modality=modalities,
                         current_only=current_only,
                         history=history,
+                        explain=explain,
                         counter=self.counter,
                     ),
                     meaning,
