@@ -345,6 +345,18 @@ class TestSeveralProcesses:
             assert in_use(memory)
             assert {query: told(memory, query) for query in QUERIES} == exact
 
+    def test_by_whatever_name_a_store_is_opened_its_folder_has_one_owner(self, path: Path, exact: dict) -> None:
+        alias = path.with_name("alias.db")
+        alias.symlink_to(path)
+        with opened(path, chroma=True) as memory, opened(alias, chroma=True) as other:
+            memory.embed()
+            other.embed()
+            assert in_use(memory)
+            assert not in_use(other)
+            assert {query: told(other, query) for query in QUERIES} == exact
+            assert other.forget(everything=True).pending
+            assert not list(path.parent.glob("alias.db.chroma*"))
+
     def test_a_child_that_was_forked_leaves_the_parents_copy_alone(self, path: Path, exact: dict) -> None:
         with opened(path, chroma=True) as memory:
             memory.embed()

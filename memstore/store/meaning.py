@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -35,12 +36,13 @@ class Meanings:
         self._matrix = vector.Matrix()
         self._lock = threading.RLock()
         self._chroma: Chroma | None = None
-        self._path = path
+        # Whatever name a store is opened by, its copy has one place and one owner: beside the file itself.
+        self._path = Path(os.path.realpath(path))
         if chroma:
             from memstore.index.chroma import Chroma
             from memstore.index.chroma_client import place
 
-            self._chroma = Chroma(path, place(chroma), self._matrix)
+            self._chroma = Chroma(self._path, place(chroma), self._matrix)
 
     @property
     def encoder(self) -> Encoder:
