@@ -189,15 +189,18 @@ class Asking:
             return Answer(Outcome.OVERLOADED if error.status_code >= 500 else Outcome.REJECTED, note=_said(error))
         except anthropic.APIConnectionError as error:  # timeouts included
             return Answer(Outcome.UNREACHABLE, note=_said(error))
+        except ValueError as error:  # it says that it is JSON, and is not
+            return Answer(Outcome.MALFORMED, note=_said(error))
         except (anthropic.AnthropicError, TypeError) as error:  # TypeError is how the SDK says that there is no key
             return Answer(Outcome.REJECTED, note=_said(error))
-        # The SDK does not check what it received: a proxy may answer with a page, or with half a message.
+        # The SDK does not check what it received: a proxy may answer with a page, with half a message, or with anything
+        # where a message has something else.
         if not isinstance(response, anthropic.types.Message):
             return Answer(Outcome.MALFORMED, note="not a message")
         self._pay(session, purpose, response)
         if response.stop_reason == "refusal":
             return Answer(Outcome.REFUSED)
-        text = "".join(block.text or "" for block in response.content or () if block.type == "text")
+        text = _text(response)
         if response.stop_reason == "max_tokens":
             return Answer(Outcome.TRUNCATED, note=f"{self.claude.budget.answer_tokens} tokens were not enough")
         try:
@@ -210,17 +213,29 @@ class Asking:
 
     def _pay(self, session: str | None, purpose: str, message: Message) -> None:
         usage = message.usage
-        if usage is None or usage.input_tokens is None:
+        if usage is None or getattr(usage, "input_tokens", None) is None:
             return  # it does not say what it cost
-        given = sum(
-            n or 0 for n in (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens)
-        )
-        told = usage.output_tokens or 0
+        given = sum(map(_count, (usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens)))
+        told = _count(usage.output_tokens)
         with self.claude._lock:
             self.claude.tokens += given + told
         model = message.model or self.claude.model
         cost, dated = self.claude.price(model, given, told)
         self.book(Usage(self.clock(), purpose, model, COUNTER, given, told, cost, dated, session))
+
+
+def _text(message: Message) -> str:
+    blocks: object = message.content
+    found = (
+        [getattr(one, "text", None) for one in blocks if getattr(one, "type", None) == "text"]
+        if isinstance(blocks, list)
+        else []
+    )
+    return "".join(text for text in found if isinstance(text, str))
+
+
+def _count(tokens: object) -> int:
+    return tokens if isinstance(tokens, int) and tokens > 0 else 0
 
 
 def _said(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.test_capture_claude import AT, Scripted, error, reply
 
 httpx2 = pytest.importorskip("httpx2")
 
+JSON = {"content-type": "application/json"}
 SAID = [f"The {thing} of the staging server is number {n}." for n, thing in enumerate("port rack disk fan key".split())]
 
 
@@ -26,6 +28,11 @@ def opened(path: Path, api: Scripted | None) -> MemoryStore:
 
 def ids(memory: MemoryStore, **given: Any) -> list[str]:
     return [r.fact_id for r in memory.recall("staging server", now=AT, **given)]
+
+
+def odd(**fields: Any) -> Any:
+    """An answer with something else where a message has what it needs."""
+    return httpx2.Response(200, json={**json.loads(reply({"chosen": [1]}).content), **fields})
 
 
 class TestClaudeChooses:
@@ -82,6 +89,10 @@ class TestWhateverGoesWrongIsExactRecall:
             (lambda: reply({"chosen": "1"}), "answer malformed"),
             (lambda: reply({"chosen": [True]}), "answer malformed"),
             (lambda: reply({"chosen": [0, 99, -1]}), "answer malformed"),
+            (lambda: odd(content="hello"), "answer malformed"),
+            (lambda: odd(content=[None]), "answer malformed"),
+            (lambda: odd(usage={"input_tokens": "many", "output_tokens": -5}, content=[]), "answer malformed"),
+            (lambda: httpx2.Response(200, text="{", headers=JSON), "answer malformed"),
             (lambda: error(429, "rate_limit_error"), "rate limited"),
             (lambda: error(529, "overloaded_error"), "service overloaded"),
             (lambda: httpx2.ConnectError("no route"), "service unreachable"),
@@ -94,6 +105,11 @@ class TestWhateverGoesWrongIsExactRecall:
         assert [r.fact_id for r in found] == exact
         assert {r.why["select"]["outcome"] for r in found} == {outcome}
         assert found[0].why["select"]["instead"] == "exact"
+
+    def test_no_answer_gives_tokens_back(self, tmp_path: Path) -> None:
+        api = Scripted(odd(usage={"input_tokens": -(10**6), "output_tokens": -5}))
+        opened(tmp_path, api).recall("staging server", mode="select", now=AT)
+        assert api.claude.tokens == 0
 
     def test_numbers_that_were_not_offered_are_refused_and_told(self, tmp_path: Path) -> None:
         memory = opened(tmp_path, Scripted(reply({"chosen": [99, 2]})))
