@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -375,3 +376,62 @@ class TestUnderstanding:
     def test_asking_what_the_assistant_said_is_not_asking_it_for_something(self) -> None:
         assert read("What did you recommend for caching?", NOW).of_assistant
         assert not read("Can you recommend a cache?", NOW).of_assistant
+
+    @pytest.mark.parametrize(("query", "order", "summary"), [
+        ("In what order did I bring up the rooms?", True, False),
+        ("List my trips in order, with a summary of each.", True, False),
+        ("What did I buy in order to paint the hall?", False, False),
+        ("When did I place the order?", False, False),
+        ("Can you summarize how the garden came along?", False, True),
+        ("Walk me through what we planned.", False, True),
+        ("Walk me through how to prune a vine.", False, False),
+        ("How many trees have I named across our chats?", False, False),
+    ])  # fmt: skip
+    def test_an_order_of_events_a_summary_and_one_thing_are_told_apart(
+        self, query: str, order: bool, summary: bool
+    ) -> None:
+        asked = read(query, NOW)
+        assert (asked.order, asked.summary, asked.overview) == (order, summary, order or summary)
+
+
+class TestOverviews:
+    """A question about much of what was said, in a chat whose answers repeat what was asked."""
+
+    @pytest.fixture
+    def garden(self, tmp_path: Path) -> Iterator[MemoryStore]:
+        with MemoryStore(tmp_path / "garden.db", clock=lambda: NOW) as memory:
+            for number, plant in enumerate(("roses", "ferns", "a vine", "an apple tree")):
+                for role, told in (
+                    ("user", f"I planted {plant} in the garden."),
+                    ("assistant", f"Now {plant} grows in the garden."),
+                ):
+                    memory.record(told, role=role, session="s", at=NOW - timedelta(days=9 - number))
+            memory.record(
+                "Always name the soil when I ask about the garden.",
+                role="user",
+                session="t",
+                at=NOW - timedelta(days=1),
+            )
+            memory.capture()
+            yield memory
+
+    @staticmethod
+    def scores(memory: MemoryStore, question: str) -> dict[str, float]:
+        """The best score of the rule, of the user's other words and of the assistant's, best first."""
+        best: dict[str, float] = {}
+        for r in memory.recall(question, k=9, now=NOW):
+            best.setdefault("rule" if r.text.startswith("Always") else r.origin.value, r.score)
+        return best
+
+    def test_in_what_order_i_spoke_of_it_is_in_my_own_words(self, garden: MemoryStore) -> None:
+        plain, order = (self.scores(garden, q) for q in ("What of the garden?", "In what order came the garden?"))
+        assert order["user"] - order["assistant"] > plain["user"] - plain["assistant"] > 0
+
+    def test_a_summary_is_of_both_sides(self, garden: MemoryStore) -> None:
+        plain, summary = (self.scores(garden, q) for q in ("What of the garden?", "Summarize the garden."))
+        assert abs(summary["user"] - summary["assistant"]) < plain["user"] - plain["assistant"]
+
+    @pytest.mark.parametrize("question", ["In what order came the garden?", "Summarize the garden."])
+    def test_a_standing_rule_is_little_of_an_overview(self, garden: MemoryStore, question: str) -> None:
+        plain, overview = self.scores(garden, "What of the garden?"), self.scores(garden, question)
+        assert overview["rule"] - overview["user"] < plain["rule"] - plain["user"]

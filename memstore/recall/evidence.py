@@ -40,9 +40,9 @@ _LEXICAL = ("turn", "pair", "around", "session", "cover", "cover_pair")
 _NEAR = ("near_turn", "near_statement", "near_beside")
 _PLAIN = (
     "length", "asks", "speaker", "own", "long", "asked_of_assistant", "rule", "number", "never", "never·ever",
-    "rule·overview", "number·overview", "own·overview", "length·overview",
+    "own·order", "own·summary", "rule·overview",
 )  # fmt: skip
-NAMES = (*_LEXICAL, "cover·overview", "whole", *_NEAR, "when", *_PLAIN)
+NAMES = (*_LEXICAL, "whole", *_NEAR, "when", *_PLAIN)
 # The logarithm of the number of words from which on a turn is long.
 LONG = 4
 _SCALE = (K1 + 1) / 10
@@ -216,7 +216,7 @@ class Field:
     def _levels(self) -> Any:
         """What turns show without the words of the query: their looks (`Weights.levels`) and their length."""
         query, engine, take = self._query, self._engine, self._engine.take
-        levels = self._weights.levels.setdefault((query.of_assistant, query.ever, query.overview), {})
+        levels = self._weights.levels.setdefault((query.of_assistant, query.ever, query.order, query.summary), {})
         kinds = self._of.marks * 4 + self._chats * 2 + self._speaks
         distinct = engine.distinct(kinds)
         found = [levels.get(kind) or levels.setdefault(kind, self._level(kind)) for kind in distinct.tolist()]
@@ -230,14 +230,11 @@ class Field:
         weights = self._weights.of[kind >> 1 & 1]
         plain = _plain(self._query, 0, kind >> 2, bool(kind & 1))
         common = sum([value * weights[name] for name, value in plain.items()])
-        slope = weights["length"] + (weights["length·overview"] if self._query.overview else 0.0)
-        return common, slope, weights["long"]
+        return common, weights["length"], weights["long"]
 
     def _asked(self, cover: Any) -> dict[str, Any]:
         """What some queries only ask of a turn: all their words, closeness, a date; a column each."""
         query, engine, found = self._query, self._engine, {}
-        if query.overview:
-            found["cover·overview"] = cover
         if query.code or any(not word.isalpha() for word in query.words):
             beyond = cover - WHOLE_FROM
             found["whole"] = beyond * engine.holders(beyond) / (1 - WHOLE_FROM)
@@ -271,8 +268,7 @@ def _length(words: int) -> float:
 
 def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, float]:
     """What a turn shows without its words."""
-    length, overview = _length(words), query.overview
-    own, rule = bool(marks & OWN), bool(marks & RULE)
+    length, own, rule = _length(words), bool(marks & OWN), bool(marks & RULE)
     return {
         "length": length,
         "asks": float(bool(marks & ASKS)),
@@ -284,10 +280,9 @@ def _plain(query: Query, words: int, marks: int, speaks: bool) -> dict[str, floa
         "number": float(bool(marks & NUMBER)),
         "never": float(bool(marks & NEVER)),
         "never·ever": float(bool(marks & NEVER) and query.ever),
-        "rule·overview": float(overview and rule),
-        "number·overview": float(overview and bool(marks & NUMBER)),
-        "own·overview": float(overview and own),
-        "length·overview": length if overview else 0.0,
+        "own·order": float(query.order and own),
+        "own·summary": float(query.summary and own),
+        "rule·overview": float(query.overview and rule),
     }
 
 

@@ -42,10 +42,15 @@ class _Cue(NamedTuple):
         return any(map(folded.__contains__, self.hints)) and re.search(self.pattern, text, re.I) is not None
 
 
-_OVERVIEW = _Cue(
-    r"\b(?:summar\w+|overview|recap|walk me through|in (?:what|which) order|in order|the order in which|timeline of"
-    r"|throughout (?:our|my|the)|across (?:our|my|all)|over time|so far)\b",
-    ("summar", "overview", "recap", "walk me", "order", "timeline", "throughout", "across", "over time", "so far"),
+# What came after what ("in order to" is another thing), and what it all came to. "Across our chats" says where to look,
+# not what for.
+_ORDER = _Cue(
+    r"\bin (?:what|which) order\b|\bin order\b(?! to\b)|\border in which\b|\btimeline of\b|\bchronolog",
+    ("order", "timeline", "chronolog"),
+)
+_SUMMARY = _Cue(
+    r"\b(?:summar\w+|overview|recap|walk me through(?! how to\b)|over time)\b",
+    ("summar", "overview", "recap", "walk me", "over time"),
 )
 _YOU = r"\byou\b"
 _YOU_SAID = r"\b(?:recommend|suggest|advi[sc]e|propos|explain|mention|tell|told|say|said|give|gave|provid|help)"
@@ -142,7 +147,8 @@ class Query(NamedTuple):
     every_word: frozenset[str]
     code: tuple[str, ...] = ()
     periods: tuple[Period, ...] = ()
-    overview: bool = False
+    order: bool = False
+    summary: bool = False
     of_assistant: bool = False
     ever: bool = False
     past: bool = False
@@ -159,6 +165,11 @@ class Query(NamedTuple):
             return False
         return re.search(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.code))})(?!\w)", text) is not None
 
+    @property
+    def overview(self) -> bool:
+        """Whether it is about much of what was said, not about one thing."""
+        return self.order or self.summary
+
 
 def read(text: str, now: datetime) -> Query:
     """What a query asks for; `now` is what "last week" counts from. Of one beyond `LONGEST` the beginning is read."""
@@ -167,13 +178,15 @@ def read(text: str, now: datetime) -> Query:
     # In lower case, not folded: the index tells ß from ss.
     every = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))
     telling = tuple(word for word in every if word not in _COMMON)
+    order = _ORDER.fits(text, folded)
     return Query(
         text=text,
         words=telling or tuple(every),
         every_word=frozenset(word.casefold() for word in every),
         code=tuple(dict.fromkeys(_names_of_code(text)))[:_MOST_CODE] if _CODED.search(text) else (),
         periods=tuple(_periods(text, frozenset(every), now)),
-        overview=_OVERVIEW.fits(text, folded),
+        order=order,
+        summary=not order and _SUMMARY.fits(text, folded),
         of_assistant="you" in folded and _of_assistant(text) and not re.match(_REQUEST, text, re.I),
         ever=_EVER.fits(text, folded),
         past=_PAST.fits(text, folded),

@@ -4,6 +4,12 @@ Fitted on six conversations between people (1,155 questions) and fourteen long c
 kind weighed alike, with an L2 penalty of 1. A name with `·chat` adds to the plain one where an assistant takes part:
 its answers are long, so neighbours and sessions say less there, and the turn's own words more.
 
+A question about much of what was said wants other turns than one about a thing, and three weights say how, fitted
+after the others on 52 such questions (28 about an order of events, 24 for a summary): in what order something was
+brought up is in the own words of who asks (`own·order`); a summary is of both sides, so whose words they are counts no
+longer for the user (`own·summary`); and a standing rule names a subject without saying anything about it
+(`rule·overview`).
+
 `whole` is not fitted: people who talk seldom repeat a question's words, so conversations cannot teach what it is for.
 A statement that holds nearly every telling word of a query that names its thing ("What is the status of PEP 215?") is
 what was asked for, however plain its speaker and short its text.
@@ -21,8 +27,7 @@ EXACT = Weights({
     "rule": 1.45, "never": -0.52, "never·ever": 0.64, "asked_of_assistant": 0.81,
     "turn·chat": 1.68, "pair·chat": -1.43, "around·chat": -1.5, "session·chat": -0.45, "cover·chat": 1.33,
     "cover_pair·chat": -0.65, "length·chat": -1.37, "asks·chat": 0.83,
-    "cover·overview": -1.17, "length·overview": 0.41, "number·overview": -0.44, "own·overview": -0.12,
-    "rule·overview": -0.96, "whole": WHOLE,
+    "own·order": 1.03, "own·summary": -2.25, "rule·overview": -1.49, "whole": WHOLE,
 })  # fmt: skip
 
 HYBRID = Weights({
@@ -33,6 +38,5 @@ HYBRID = Weights({
     "turn·chat": 1.27, "pair·chat": -1.1, "around·chat": -1.64, "session·chat": -0.69, "cover·chat": 0.25,
     "cover_pair·chat": -0.85, "length·chat": -1.7, "asks·chat": 0.78,
     "near_turn·chat": 0.73, "near_statement·chat": 1.19, "near_beside·chat": -0.13,
-    "cover·overview": -0.73, "length·overview": 0.25, "number·overview": -0.22, "own·overview": -0.51,
-    "rule·overview": -1.05, "whole": WHOLE,
+    "own·order": 0.97, "own·summary": -2.21, "rule·overview": -1.66, "whole": WHOLE,
 })  # fmt: skip
