@@ -64,6 +64,15 @@ class TestConflictsComeBackTogether:
         clock.advance(hours=2)
         assert aged.id not in {r.fact_id for r in memory.recall("deploy with Ansible", k=2)}
 
+    def test_a_conflict_read_out_of_weaker_words_is_heard_with_them_only(self, memory: MemoryStore) -> None:
+        stands = memory.remember(STANDS, modality="decision")
+        turn = memory.record(CONTESTS, role="assistant", session="s")
+        memory.capture()
+        (contests,) = memory.facts(source=turn)
+        assert isinstance(memory.supersede(stands, contests, reason="it reads like one", source=turn), Conflict)
+        assert [r.text for r in memory.recall("deploy with Ansible")] == [STANDS]
+        assert [r.text for r in memory.recall("Terraform rolls out")] == [CONTESTS, STANDS]
+
     def test_whoever_contests_at_every_turn_fills_no_answer(self, memory: MemoryStore, sides: tuple[str, str]) -> None:
         with memory.transaction():
             for number in range(30):

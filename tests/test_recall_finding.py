@@ -340,6 +340,18 @@ class TestUnderstanding:
         ("what happened last week?", datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC)),
         ("what did I say yesterday", datetime(2026, 3, 17, 8, tzinfo=UTC), datetime(2026, 3, 18, 1, tzinfo=UTC)),
         ("the plan from 2 months ago", datetime(2026, 1, 20, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)),
+        ("what changed since 2024?", datetime(2025, 7, 1, tzinfo=UTC), datetime(2023, 12, 31, tzinfo=UTC)),
+        ("what is new since November?", datetime(2026, 1, 2, tzinfo=UTC), datetime(2025, 10, 30, tzinfo=UTC)),
+        ("the builds since 2026-03-10", datetime(2026, 3, 17, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)),
+        ("the plan of 2026-02", datetime(2026, 2, 27, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)),
+        ("what broke in the last 3 days", datetime(2026, 3, 16, tzinfo=UTC), datetime(2026, 3, 13, tzinfo=UTC)),
+        ("over the past two weeks", datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)),
+        ("in the past year", datetime(2025, 5, 5, tzinfo=UTC), datetime(2025, 2, 2, tzinfo=UTC)),
+        ("our goals of this year", datetime(2026, 1, 5, tzinfo=UTC), datetime(2025, 12, 31, tzinfo=UTC)),
+        ("what did we say last Monday", datetime(2026, 3, 16, 9, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC)),
+        ("last wednesday", datetime(2026, 3, 11, 9, tzinfo=UTC), datetime(2026, 3, 18, 1, tzinfo=UTC)),
+        ("what failed this morning", datetime(2026, 3, 18, 8, tzinfo=UTC), datetime(2026, 3, 17, 8, tzinfo=UTC)),
+        ("ten days ago", datetime(2026, 3, 8, 8, tzinfo=UTC), datetime(2026, 3, 10, tzinfo=UTC)),
         ("as of 2026-02-03", datetime(2026, 2, 3, 5, tzinfo=UTC), datetime(2026, 2, 9, tzinfo=UTC)),
     ])  # fmt: skip
     def test_dates_become_periods(self, query: str, inside: datetime, outside: datetime) -> None:
@@ -350,6 +362,11 @@ class TestUnderstanding:
     @pytest.mark.parametrize("long_ago", ["3000 years ago", "999999 years ago", f"{'9' * 5000} days ago"])
     def test_what_was_before_the_calendar_is_no_period(self, long_ago: str) -> None:
         assert not read(f"what was here {long_ago}?", NOW).periods
+
+    @pytest.mark.parametrize("query", ["since February 30", "since 2026-02-31", "2024-99-99", "the last 9999 years"])
+    def test_a_day_that_no_calendar_has_costs_no_answer(self, memory: MemoryStore, query: str) -> None:
+        read(query, NOW)
+        memory.recall(query, now=NOW)
 
     def test_a_turn_that_speaks_of_it_is_captured(self, memory: MemoryStore) -> None:
         text = "We now use Postgres instead of Redis, not ink as 3000 years ago."

@@ -18,6 +18,8 @@ from memstore.model import Event, Origin
 
 #: The session of facts that were remembered by hand, outside any conversation.
 BY_HAND_SESSION = "remember"
+#: The extractor of what was not read out of a turn, but remembered as it is.
+BY_HAND = "remember/1"
 
 
 class Recorded(NamedTuple):

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from memstore.errors import NotFound
 from memstore.ledger import facts, standing
@@ -202,16 +202,24 @@ def _edges(db: sqlite3.Connection, pks: Iterable[int], near: str, far: str, as_o
     return edges
 
 
-def clashes(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, tuple[list[int], list[int]]]:
-    """{transition: (old, new)} of those replacements that policy refused; what was only a possible one is left out."""
-    found: dict[int, tuple[list[int], list[int]]] = {}
+class Clash(NamedTuple):
+    """A replacement that policy refused: the facts (pk) on both sides."""
+
+    old: tuple[int, ...]
+    new: tuple[int, ...]
+
+
+def clashes(db: sqlite3.Connection, pks: Iterable[int]) -> dict[int, Clash]:
+    """The refused replacements among some transitions (pk), latest first; what was only a possible one is left out."""
+    found: dict[int, Clash] = {}
     for pk, fact, side in db.execute(
         "SELECT t.pk, i.fact, i.side FROM json_each(?) CROSS JOIN transitions t ON t.pk = value"
         " CROSS JOIN involved i ON i.transition = t.pk"
-        " WHERE t.change = 'superseded' AND t.refusal IS NOT NULL AND NOT t.possible ORDER BY t.pk, i.fact",
+        " WHERE t.change = 'superseded' AND t.refusal IS NOT NULL AND NOT t.possible ORDER BY t.pk DESC, i.fact",
         (json.dumps(list(pks)),),
     ):
-        found.setdefault(pk, ([], []))[side == "new"].append(fact)
+        old, new = found.get(pk, Clash((), ()))
+        found[pk] = Clash((*old, fact), new) if side == "old" else Clash(old, (*new, fact))
     return found
 
 

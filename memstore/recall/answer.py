@@ -18,7 +18,7 @@ from typing import NamedTuple
 from memstore.coherence import doubt
 from memstore.coherence.confidence import confidence, gather, shown
 from memstore.index.columns import NO_NUMBERS
-from memstore.ledger import facts, transitions
+from memstore.ledger import events, facts, transitions
 from memstore.ledger.facts import Row, digest
 from memstore.ledger.standing import Standing, State, Step, current, derive, status
 from memstore.ledger.times import from_micros, optional
@@ -28,7 +28,7 @@ from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
 from memstore.recall.find import Found, Meaning, Reach, find
 from memstore.recall.tokens import CHARACTERS, Counter
-from memstore.recall.understanding import Query
+from memstore.recall.understanding import Query, names_in
 
 # How many candidates the index is asked for at most, for each answer, and beyond the needed ones at a time: some
 # give way to heads, some are no longer current.
@@ -114,7 +114,7 @@ def _candidates(
     for depth in range(_DEPTHS):
         reach = Reach(_WIDER**depth)
         hits = _find(db, question, query, meaning, reach)
-        page = max(needed + _SPARE, _NAMED_AMONG if query.code else 0)
+        page = max(needed + _SPARE, _NAMED_AMONG if query.spelt else 0)
         while more := list(islice(hits, page)):
             new = {hit.fact: hit for hit in more if hit.fact not in found}
             found |= new.keys()
@@ -179,24 +179,29 @@ def _with_other_sides(db: sqlite3.Connection, question: Question, chosen: list[_
     clashes = transitions.clashes(db, refused) if refused else {}
     if not clashes:
         return chosen
-    rows = facts.rows(db, {fact for old, new in clashes.values() for fact in (*old, *new)})
+    rows = facts.rows(db, {fact for clash in clashes.values() for fact in (*clash.old, *clash.new)})
     standings = _standings(question, rows, facts.steps(db, rows, question.as_of))
-    still: dict[int, tuple[list[int], list[int]]] = {}
-    for pk, (old, new) in sorted(clashes.items(), reverse=True):
-        if all(_contends(standings[fact], refused[pk]) for fact in (*old, *new)):
-            still[pk] = old, new
+    still = [
+        clash
+        for pk, clash in clashes.items()
+        if all(_contends(standings[fact], refused[pk]) for fact in (*clash.old, *clash.new))
+    ]
+    # What an assistant says again in its own words is often read as such a conflict: then it has to be found itself.
+    pointers = facts.provenance(db, rows, question.as_of)
+    by_hand = {pk for pk, of in pointers.items() if any(one.extractor == events.BY_HAND for one in of)}
     known = {c.row.pk: c for c in chosen}
     result: dict[int, _Candidate] = {}
     for c in chosen:
         result.setdefault(c.row.pk, c)
-        for old, new in still.values():
-            others = old if c.row.pk in new else new if c.row.pk in old else ()
-            sides = [known.get(pk) or _other_side(rows[pk], standings[pk], c.score) for pk in others]
+        for clash in still:
+            others = clash.old if c.row.pk in clash.new else clash.new if c.row.pk in clash.old else ()
+            heard = [pk for pk in others if authority(rows[pk].origin) >= authority(c.row.origin) or pk in by_hand]
+            sides = [known.get(pk) or _other_side(rows[pk], standings[pk], c.score) for pk in heard]
             if wanted := [side for side in sides if _wanted(question, side)]:
                 result |= {side.row.pk: side for side in wanted if side.row.pk not in result}
                 break
     for c in result.values():
-        c.contests = [rows[pk].text for old, new in still.values() if c.row.pk in new for pk in old]
+        c.contests = [rows[pk].text for clash in still if c.row.pk in clash.new for pk in clash.old]
     return list(result.values())
 
 
@@ -249,7 +254,7 @@ def _stand(
             if target not in rows:
                 continue
             status_, standing, steps = standings[target]
-            named = _NAMED if query.named_in(rows[pk].text) or query.named_in(rows[target].text) else 0.0
+            named = _NAMED if any(names_in(query.spelt, rows[one].text) for one in (pk, target)) else 0.0
             score = hit.score + feedback.gain(standing) + named
             kept = stood.setdefault(
                 target,
@@ -345,8 +350,8 @@ def _tell(db: sqlite3.Connection, question: Question, query: Query, chosen: Sequ
     told = []
     for c in chosen:
         row = c.row
-        events = {pointer.event_id for pointer in pointers[row.pk]}
-        evidence = gather(row, c.standing, c.steps, sources=len(events), doubts=len(c.doubts), now=question.now)
+        sources = {pointer.event_id for pointer in pointers[row.pk]}
+        evidence = gather(row, c.standing, c.steps, sources=len(sources), doubts=len(c.doubts), now=question.now)
         sure = confidence(evidence)
         recollection = Recollection(
             fact_id=row.id,

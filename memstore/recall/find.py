@@ -21,7 +21,7 @@ from memstore.index.kept import Kept, kept
 from memstore.index.places import STATEMENT_BITS, TURN_BITS
 from memstore.recall import evidence, weights
 from memstore.recall.evidence import REACH, Field, Term
-from memstore.recall.understanding import Query
+from memstore.recall.understanding import Query, names_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -279,6 +279,6 @@ def _asked_for(db: sqlite3.Connection, query: Query, facts: Sequence[int]) -> di
     for fact, modality, text in given:
         if modality == query.modality:
             gain[fact] = 1.0
-        if query.named_in(text):
+        if names_in(query.code, text):
             gain[fact] = gain.get(fact, 0.0) + 4.0
     return gain

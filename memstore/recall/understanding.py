@@ -6,7 +6,7 @@ No model is needed and nothing is guessed: where a rule does not fire, ranking g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -25,7 +25,8 @@ _WORD = re.compile(r"\w+")
 # Every name of code has this in it, which is faster to look for. A pattern that tried to find the name itself would
 # take the square of the time for a long line without a blank, such as a key or an image, which prompts often hold.
 _CODED = re.compile(r"[_./:\\]\w|[a-z][A-Z]")
-_CODE = r"\w[_./:\\]+\w|\b[A-Z]?[a-z]+[A-Z]"
+_PARTS = r"\w[_./:\\]+\w"
+_CODE = rf"{_PARTS}|\b[A-Z]?[a-z]+[A-Z]"
 _RUN = r"[\w.:/\\-]+"
 _MOST_CODE = 64
 # Characters of a query that are read. What is longer is a file, not a question.
@@ -107,17 +108,29 @@ _MONTHS = {
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 # These two are compiled when a query has a word that they are about.
 _DATES = (
-    rf"\b(?P<iso>\d{{4}}-\d\d-\d\d)\b"
+    rf"\b(?P<iso>\d{{4}}-\d\d(?:-\d\d)?)\b(?!-)"
     rf"|\b(?:(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? )?(?P<month>{_MONTH})\b\.?"
     rf"(?: (?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b)?(?:,? (?P<year>\d{{4}}))?"
     r"|\b(?:in|of|during|since) (?P<bare>(?:19|20)\d\d)\b(?!-)"
 )
+_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+# "For this year" says what something is about, not when it was said.
 _RELATIVE = (
-    r"\b(?:(?P<named>today|yesterday|this week|last week|this month|last month|last year)"
-    r"|(?P<count>\d{1,6}|a|an|one|two|three|four|five|six) (?P<unit>day|week|month|year)s? ago)\b"
+    r"\b(?<!for )(?:(?P<named>today|tonight|yesterday|last night|this (?:morning|afternoon|evening|week|month|year)"
+    r"|last (?:week|month|year))"
+    rf"|last (?P<weekday>{'|'.join(_WEEKDAYS)})"
+    rf"|(?P<count>\d{{1,6}}|an?|{'|'.join(_NUMBERS)}) (?P<unit>day|week|month|year)s? ago"
+    rf"|(?:last|past) (?P<last>\d{{1,4}}|{'|'.join(_NUMBERS)}) (?P<span>day|week|month|year)s?"
+    r"|past (?P<past>day|week|month|year))\b"
 )
-_TIME = frozenset(("today", "yesterday", "week", "month", "year", "ago"))
-_COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+_SINCE = r"\bsince (?:about |early |late |the )?$"
+_TIME = frozenset(
+    """today tonight yesterday night morning afternoon evening day days week weeks month months year years
+    ago""".split()
+    + _WEEKDAYS
+)
+_COUNTS = {"a": 1, "an": 1, **{name: number for number, name in enumerate(_NUMBERS, 1)}}
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
@@ -140,12 +153,16 @@ class Period(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A query, read. `words` in lower case, each once; `every_word` includes the common ones, as names are folded."""
+    """A query, read. `words` in lower case, each once; `every_word` includes the common ones, as names are folded.
+
+    `code` are names of code in it, `spelt` those of them that the index does not know as one word, or not as written.
+    """
 
     text: str
     words: tuple[str, ...]
     every_word: frozenset[str]
     code: tuple[str, ...] = ()
+    spelt: tuple[str, ...] = ()
     periods: tuple[Period, ...] = ()
     order: bool = False
     summary: bool = False
@@ -154,21 +171,22 @@ class Query(NamedTuple):
     past: bool = False
     modality: Modality | None = None
 
+    @property
+    def overview(self) -> bool:
+        """Whether it is about much of what was said, not about one thing."""
+        return self.order or self.summary
+
     def told(self) -> dict[str, object]:
         """What was read out of the query beside its text, for people to read."""
         read_ = {name: getattr(self, name) for name in self._fields if name not in ("text", "every_word")}
         return {name: value for name, value in read_.items() if value}
 
-    def named_in(self, text: str) -> bool:
-        """Whether a text holds one of the names of code that were asked for, to the letter and as a whole."""
-        if not any(map(text.__contains__, self.code)):
-            return False
-        return re.search(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.code))})(?!\w)", text) is not None
 
-    @property
-    def overview(self) -> bool:
-        """Whether it is about much of what was said, not about one thing."""
-        return self.order or self.summary
+def names_in(names: Sequence[str], text: str) -> bool:
+    """Whether a text holds one of some names of code, to the letter and as a whole."""
+    return any(map(text.__contains__, names)) and (
+        re.search(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", text) is not None
+    )
 
 
 def read(text: str, now: datetime) -> Query:
@@ -177,13 +195,16 @@ def read(text: str, now: datetime) -> Query:
     folded = text.casefold()
     # In lower case, not folded: the index tells ß from ss.
     every = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))
+    code = tuple(dict.fromkeys(_names_of_code(text)))[:_MOST_CODE] if _CODED.search(text) else ()
     telling = tuple(word for word in every if word not in _COMMON)
     order = _ORDER.fits(text, folded)
     return Query(
         text=text,
         words=telling or tuple(every),
         every_word=frozenset(word.casefold() for word in every),
-        code=tuple(dict.fromkeys(_names_of_code(text)))[:_MOST_CODE] if _CODED.search(text) else (),
+        code=code,
+        # LinkedIn is a word like any other.
+        spelt=tuple(name for name in code if not name[0].isupper() or re.search(_PARTS, name)),
         periods=tuple(_periods(text, frozenset(every), now)),
         order=order,
         summary=not order and _SUMMARY.fits(text, folded),
@@ -211,11 +232,12 @@ def _of_assistant(text: str) -> bool:
 
 def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
     found = []
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     dated = not words.isdisjoint(_MONTHS) or not all(map(str.isalpha, words))
     for match in re.finditer(_DATES, text, re.I) if dated else ():
         if match["iso"]:
-            year, month, day = map(int, match["iso"].split("-"))
-            found.append(Period(year, month, day))
+            year, month, *day = map(int, match["iso"].split("-"))
+            found.append(Period(year, month, day[0] if day else None))
         elif match["bare"]:
             found.append(Period(year=int(match["bare"])))
         elif match["month"].lower() != "may" or match["d1"] or match["d2"] or match["year"] or "May" in match[0]:
@@ -227,17 +249,40 @@ def _periods(text: str, words: frozenset[str], now: datetime) -> list[Period]:
                     day=int(day_named) if day_named else None,
                 )
             )
+        else:
+            continue
+        if "since" in words and (match[0].lower().startswith("since") or _follows_since(text, match.start())):
+            with suppress(ValueError):  # a day that no calendar has
+                found[-1] = _from(found[-1], today)
     if words.isdisjoint(_TIME):
         return found
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for match in re.finditer(_RELATIVE, text, re.I):
         with suppress(OverflowError):  # "3000 years ago" was before the calendar begins: nothing was said then
             found.append(_relative(match, today))
     return found
 
 
+def _follows_since(text: str, at: int) -> bool:
+    return re.search(_SINCE, text[max(0, at - 20) : at], re.I) is not None
+
+
+def _from(period: Period, today: datetime) -> Period:
+    """From the beginning of a period, the last one there was, until today."""
+    begin = today.replace(year=period.year or today.year, month=period.month or 1, day=period.day or 1)
+    if begin > today and period.year is None:
+        begin = begin.replace(year=begin.year - 1)
+    return Period(days=(begin, today + timedelta(days=1)))
+
+
 def _relative(match: re.Match[str], today: datetime) -> Period:
     day = timedelta(days=1)
+    if match["span"] or match["past"]:
+        count = (match["last"] or "one").lower()
+        width = _DAYS[(match["span"] or match["past"]).lower()] * (_COUNTS.get(count) or int(count))
+        return Period(days=(today - day * width, today + day))
+    if match["weekday"]:
+        back = (today.weekday() - _WEEKDAYS.index(match["weekday"].lower())) % 7 or 7
+        return Period(days=(today - day * back, today - day * (back - 1)))
     if match["unit"]:
         width = _DAYS[match["unit"].lower()]
         count = match["count"].lower()
@@ -245,8 +290,10 @@ def _relative(match: re.Match[str], today: datetime) -> Period:
         slack = day * (width // 2)
         return Period(days=(then - slack, then + day + slack))
     match match["named"].lower():
-        case "today":
+        case "today" | "tonight" | "this morning" | "this afternoon" | "this evening":
             return Period(days=(today, today + day))
+        case "last night":
+            return Period(days=(today - day, today + day))
         case "yesterday":
             return Period(days=(today - day, today))
         case "this week":
@@ -254,6 +301,8 @@ def _relative(match: re.Match[str], today: datetime) -> Period:
         case "last week":
             monday = today - day * today.weekday()
             return Period(days=(monday - day * 7, monday))
+        case "this year":
+            return Period(year=today.year)
         case "this month":
             return Period(year=today.year, month=today.month)
         case "last month":

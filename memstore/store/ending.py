@@ -19,7 +19,6 @@ from memstore.ledger import events, facts, transitions
 from memstore.ledger.connection import Transaction
 from memstore.ledger.standing import State
 from memstore.model import Event
-from memstore.store.writing import BY_HAND
 
 
 def over(db: sqlite3.Connection, batch: Sequence[tuple[int, Event]]) -> dict[int, Exercise]:
@@ -63,7 +62,7 @@ def _unmeant(tx: Transaction, said: Sequence[int]) -> list[int]:
         # The first pointers may reach back to a proposal made before; the last of them is where it was said.
         " GROUP BY p.fact HAVING max(p.event) FILTER (WHERE p.since IS NULL) IN (SELECT value FROM json_each(:said))"
         " AND max(p.since IS NOT NULL AND p.event NOT IN (SELECT value FROM json_each(:said))) = 0",
-        {"said": json.dumps(list(said)), "retracted": State.RETRACTED.value, "by_hand": BY_HAND},
+        {"said": json.dumps(list(said)), "retracted": State.RETRACTED.value, "by_hand": events.BY_HAND},
     )
     rows = facts.rows(tx.db, [fact for (fact,) in found.fetchall()])
     free = {pk for pk, row in rows.items() if exercises.played(row.text, row.origin)}

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=3_650_000)
-BY_HAND = "remember/1"
 
 
 class Added(NamedTuple):
@@ -120,7 +119,7 @@ def remember(
         ttl=ttl,
         probability=probability,
         spans=spans,
-        extractor=BY_HAND,
+        extractor=events.BY_HAND,
         context=context,
     )
     premises = naming.fact_pks(tx.db, depends_on, [scope]) if depends_on else []
@@ -154,7 +153,7 @@ def add(tx: Transaction, draft: Draft) -> Added:
 def _whole_of(event: Event) -> tuple[Provenance, ...]:
     """The pointer of a fact to the event that it is, word for word."""
     said = event.id, event.ref, event.session, event.role, event.origin, event.at
-    return (Provenance(*said, 0, len(event.text), event.text, BY_HAND),)
+    return (Provenance(*said, 0, len(event.text), event.text, events.BY_HAND),)
 
 
 def tie(tx: Transaction, fact: int, root: Path, seen: Sequence[Snapshot]) -> None:
