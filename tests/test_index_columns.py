@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -114,17 +113,13 @@ class TestEnginesAgree:
                 engine.take_of_each(many, len(columns), engine.column([length - 1, 0])).tolist(),
                 engine.take_of_each(engine.column([]), 0, engine.column([length - 1, 0])).tolist(),
                 engine.stretched(engine.column(columns[0]), 2).tolist(),
-                *(part.tolist() for part in engine.split(many, len(columns))),
-                engine.running(engine.column([int(value) for value in columns[0]])).tolist(),
                 list(map(int, engine.joined(whole[:1]))),
             ]
 
         both(use)
-        summed, most, repeated, ends, nothing, stretched, *parts, running, _ = use(LISTS)
+        summed, most, repeated, ends, nothing, stretched, _ = use(LISTS)
         assert nothing == []
         assert ends == [value for column in columns for value in (column[-1], column[0])]
-        assert parts == columns
-        assert [after - before for before, after in pairwise([0, *running])] == [int(value) for value in columns[0]]
         assert summed == [sum(values) for values in zip(*columns, strict=True)]
         assert most == [max(values) for values in zip(*columns, strict=True)]
         assert repeated == 2 * columns[0]

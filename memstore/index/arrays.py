@@ -124,12 +124,6 @@ class _Arrays:
             total += part
         return total
 
-    def split(self, column: np.ndarray, times: int) -> Any:
-        return column.reshape(times, -1)
-
-    def running(self, column: np.ndarray) -> Any:
-        return column.cumsum()
-
     def most(self, columns: Sequence[np.ndarray]) -> Any:
         return np.maximum.reduce(columns)
 

@@ -15,7 +15,7 @@ import sys
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 # What comes of counting with a damaged index whose pages are sound, but hold text or bytes for a number, or a wild one.
@@ -112,12 +112,6 @@ class Engine(Protocol):
 
     def summed(self, column: Any, times: int, length: int) -> Any:
         """What `times` columns of a length, given one after another, add up to, in that order."""
-
-    def split(self, column: Any, times: int) -> Sequence[Any]:
-        """The column cut into so many of the same length."""
-
-    def running(self, column: Any) -> Any:
-        """What whole numbers add up to, up to each of them."""
 
     def most(self, columns: Sequence[Any]) -> Any: ...
 
@@ -283,7 +277,8 @@ class _Lists:
         return Column(chain.from_iterable(columns))
 
     def take_of_each(self, column: Sequence[Any], times: int, indexes: Sequence[int]) -> Column:
-        parts = self.split(column, times) if times else ()
+        length = len(column) // max(1, times)
+        parts = [column[at * length : (at + 1) * length] for at in range(times)]
         return Column(chain.from_iterable(map(part.__getitem__, indexes) for part in parts))
 
     def repeated(self, column: Sequence[float], times: int) -> Column:
@@ -297,13 +292,6 @@ class _Lists:
         for begin in range(0, times * length, length):
             total = total + column[begin : begin + length]
         return total
-
-    def split(self, column: Sequence[float], times: int) -> list[Column]:
-        length = len(column) // times
-        return [Column(column[at * length : (at + 1) * length]) for at in range(times)]
-
-    def running(self, column: Sequence[float]) -> Column:
-        return Column(accumulate(column))
 
     def most(self, columns: Sequence[Sequence[float]]) -> Column:
         return Column(map(max, zip(*columns, strict=True)))

@@ -46,6 +46,13 @@ NAMES = (*_LEXICAL, "whole", *_NEAR, "when", *_PLAIN)
 # The logarithm of the number of words from which on a turn is long.
 LONG = 4
 _SCALE = (K1 + 1) / 10
+# A turn is weighed by itself, then with the one before it, then with all up to `REACH` beside it: what each adds to the
+# last, and under what name it counts how much of the query is there.
+_TOGETHER: Sequence[tuple[str, Sequence[int], str | None]] = (
+    ("turn", (), "cover"),
+    ("pair", (-1,), "cover_pair"),
+    ("around", (-2, 1, 2), None),
+)
 # Below every cosine: what is in a slot with no turn.
 _FAR = -2.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,9 +112,9 @@ class Field:
         self._of = Turns._make(engine.take(column, rows) for column in turns)
         self._speaks = engine.are(self._of.speakers, speakers.called(query.every_word))
         # Whether somebody takes part, there or right beside, whose words are not a user's own.
-        own = engine.running(self._laid(turns.marks & OWN, OWN))
-        beside = engine.take(own, self._here + 1) - engine.take(own, self._here - 2)
-        self._chats = engine.holders(3 * OWN - beside)
+        own = self._laid(turns.marks & OWN, OWN)
+        three = engine.take(own, self._here - 1) + engine.take(own, self._here) + engine.take(own, self._here + 1)
+        self._chats = engine.holders(3 * OWN - three)
         self._weighed: Sequence[str] = ()
         self._values: Any = ()
         self._terms: Sequence[Term] = ()
@@ -167,38 +174,30 @@ class Field:
 
     def _weigh(self, terms: Sequence[Term], talks: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
         """The numbers of `_LEXICAL`, a column each."""
-        engine, mean, take, here = self._engine, self._mean, self._engine.take, self._here
+        engine, take, here, times = self._engine, self._engine.take, self._here, len(terms)
         session = self._of.numbers >> TURN_BITS
         distinct = engine.distinct(session)
         self._terms = terms
         self._hits = engine.hits([term.postings.places for term in terms], distinct, SESSION_BITS, STATEMENT_BITS)
-        count, of_session = len(here), self._weigh_sessions(distinct.tolist(), talks)
+        of_session = self._weigh_sessions(distinct.tolist(), talks)
 
-        # What is counted of a turn, with the one before it, and with those beside it: what is counted up to a slot,
-        # less what is counted before another.
-        upto, before = engine.joined([here, here, here + REACH]), engine.joined([here - 1, here - 2, here - REACH - 1])
-        words = engine.running(self._laid(self._turns.words, 0))
-        usual = engine.stretched(engine.column([mean, 2 * mean, 5 * mean]), count)
-        # How much a word's occurrences are discounted for length (the denominator of BM25).
-        short = ((take(words, upto) - take(words, before)) * B / usual + (1 - B)) * K1
-
-        times = len(terms)
-        held = engine.running(self._hits.by_slot(self._turns.numbers, self._slots, self._size))
-        found = engine.take_of_each(held, times, upto) - engine.take_of_each(held, times, before)
-        worth = engine.stretched(engine.column([term.in_turn for term in terms]), 3 * count)
+        lengths = self._laid(self._turns.words, 0)
+        held = self._hits.by_slot(self._turns.numbers, self._slots, self._size)
+        worth = engine.stretched(engine.column([term.in_turn for term in terms]), len(here))
         possible = sum([term.in_turn for term in terms]) or 1.0
-        turn, pair, around = engine.split(self._bm25(found, worth, short), 3)
-        cover, cover_pair, _ = engine.split(
-            engine.summed(engine.holders(found) * worth, times, 3 * count) / possible, 3
-        )
-        return {
-            "turn": turn,
-            "pair": pair,
-            "around": around,
-            "session": take(of_session, engine.at(distinct, session)),
-            "cover": cover,
-            "cover_pair": cover_pair,
-        }
+        words, found, turns = take(lengths, here), engine.take_of_each(held, times, here), 1
+        weighed, covers = {}, {}
+        for name, added, cover in _TOGETHER:
+            for step in added:
+                words = words + take(lengths, here + step)
+                found = found + engine.take_of_each(held, times, here + step)
+            turns += len(added)
+            # How much a word's occurrences are discounted for length (the denominator of BM25).
+            short = (words * B / (turns * self._mean) + (1 - B)) * K1
+            weighed[name] = self._bm25(found, worth, short)
+            if cover is not None:
+                covers[cover] = engine.summed(engine.holders(found) * worth, times, len(here)) / possible
+        return {**weighed, "session": take(of_session, engine.at(distinct, session)), **covers}
 
     def _weigh_sessions(self, sessions: Sequence[int], talks: Mapping[int, tuple[int, int]]) -> Any:
         mean = self._session_mean
