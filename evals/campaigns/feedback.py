@@ -2,9 +2,10 @@
 
 Every other question of a conversation is asked by an agent that reports: among its first five answers, those that rest
 on the evidence were *used*, those that rest on what was updated since are *stale* where the current statement is among
-them too, so that it can tell. It errs as often as it is told to, and then calls a random answer of the five used. Then
-all questions are asked, with the reports and without, and compared question by question: those that it reported on,
-and the others, which must lose nothing. All conversations are pooled; intervals cluster by conversation.
+them too, so that it can tell. It tells by the answer key. It errs as often as it is told to, and then calls a random
+answer of the five used: instead of one that rests on the evidence, and also where none does. Then all questions are
+asked, with the reports and without, and compared question by question: those that it reported on, and the others, which
+must lose nothing. All conversations are pooled; intervals cluster by conversation.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def _report(arm: Memstore, probe: Probe, rng: random.Random, error: float) -> in
     current = [one for one in read if _rests_on(one, probe.expect["evidence"])]
     outdated = [one for one in read if one not in current and _rests_on(one, probe.expect.get("stale") or ())]
     used = [rng.choice(read) if rng.random() < error else one for one in current]
+    if read and not current and rng.random() < error:
+        used = [rng.choice(read)]
     for one in used:
         arm.memory.feedback(one, "used")
     for one in outdated if current else ():
