@@ -66,6 +66,20 @@ class TestNothingLiveIsHiddenByWhatIsNot:
         assert [r.text for r in found] == [PLAN]
 
 
+@pytest.mark.parametrize("mode", ["exact", "hybrid"])
+def test_what_hides_behind_more_than_anybody_looks_at_is_read_in_the_facts(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr("memstore.recall.answer._WIDER", 1)
+    memory.remember(PLAN, modality="decision")
+    then = memory.ledger.clock()
+    flood(memory, modality="observation", ttl=timedelta(minutes=1))
+    later = NOON + timedelta(days=9)
+    for narrowed in ({"modality": "decision"}, {"current_only": True}, {"as_of": then}):
+        assert [r.text for r in memory.recall(QUERY, now=later, mode=mode, **narrowed)] == [PLAN]
+    assert len(memory.recall(QUERY, k=1000, now=later, mode=mode)) == MANY + 1
+
+
 class TestWhoAsksForMuchGetsIt:
     def test_everything_that_holds_the_words_comes_back_and_the_first_answers_stay_first(
         self, memory: MemoryStore

@@ -187,12 +187,24 @@ def _stems_of(db: sqlite3.Connection, words: Sequence[str]) -> dict[str, list[st
     return {word: known[word] for word in words}
 
 
-def scan(db: sqlite3.Connection, words: Sequence[str], scopes: Sequence[int], limit: int) -> list[tuple[int, float]]:
-    """Without an index: the facts themselves, by how many of the words they hold. Slower, never wrong."""
+def scan(
+    db: sqlite3.Connection,
+    words: Sequence[str],
+    scopes: Sequence[int],
+    limit: int | None,
+    where: Mapping[str, object] | None = None,
+) -> list[tuple[int, float]]:
+    """Without an index: the facts themselves, by how many of the words they hold. Slower, never wrong.
+
+    `where` are conditions, each on one value, that leave out what is not wanted.
+    """
     marks = ",".join("?" * len(scopes))
     wanted = set(words)
     scored = []
-    for pk, text in db.execute(f"SELECT pk, text FROM facts WHERE state < 4 AND scope IN ({marks})", tuple(scopes)):
+    asked = {"state < ?": 4, **(where or {})}
+    for pk, text in db.execute(
+        f"SELECT pk, text FROM facts WHERE {' AND '.join(asked)} AND scope IN ({marks})", (*asked.values(), *scopes)
+    ):
         shared = wanted & {w.lower() for w in _WORD.findall(text)}
         if shared:
             scored.append((pk, float(len(shared))))

@@ -7,6 +7,7 @@ not come back unless history is asked for; expired ones come after what is live,
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from memstore.model import Beside, Change, Modality, Recollection, Status
 from memstore.policy import authority, binding
 from memstore.recall import feedback, render, renewal, understanding
 from memstore.recall.beside import beside
-from memstore.recall.find import Found, Meaning, Reach, find
+from memstore.recall.find import Found, Meaning, Reach, find, read_through
 from memstore.recall.tokens import CHARACTERS, Counter
 from memstore.recall.understanding import Query, names_in
 
@@ -36,16 +37,17 @@ _OVERFETCH = 8
 _SPARE = 4
 _PAGE = 5
 # Where too little of what was found may be said (it was withdrawn, is of another modality, was not known yet …), so
-# many times more turns are looked at, and so many times over: up to thirty thousand.
+# many times more turns are looked at, and so many times over. What hides behind thousands is looked for in the facts
+# themselves.
 _WIDER = 8
-_DEPTHS = 4
+_DEPTHS = 3
 # What an answer gains by holding a name of code that was asked for, to the letter: the index knows its parts only, and
 # finds `id_user` and "the id of a user" for `user_id` as well. So many answers are looked at for it.
 _NAMED = 2.0
 _NAMED_AMONG = 50
 # Answers among which the current one of two is looked for, and how much of a turn is read for that.
 _COMPARED = 12
-_READ = 700
+_WORDS_READ = 700
 # Of what moved a score, so much is told to whoever does not ask for all of it.
 _TOLD = 6
 
@@ -111,9 +113,9 @@ def _candidates(
     found: set[int] = set()
     stood: dict[int, _Candidate] = {}
     candidates: list[_Candidate] = []
-    for depth in range(_DEPTHS):
+    for depth in range(_DEPTHS + 1):
         reach = Reach(_WIDER**depth)
-        hits = _find(db, question, query, meaning, reach)
+        hits = _find(db, question, query, meaning, reach) if depth < _DEPTHS else _read(db, question, query)
         page = max(needed + _SPARE, _NAMED_AMONG if query.spelt else 0)
         while more := list(islice(hits, page)):
             new = {hit.fact: hit for hit in more if hit.fact not in found}
@@ -124,9 +126,25 @@ def _candidates(
             if len(candidates) >= needed:
                 return candidates
             page *= 2  # a key may have had a thousand holders
-        if not reach.cut:
+        if not reach.cut or len(candidates) >= question.k:
             break
     return candidates
+
+
+def _read(db: sqlite3.Connection, question: Question, query: Query) -> Iterator[Found]:
+    """The facts themselves, but for those of which it is clear beforehand that they are not wanted."""
+    where: dict[str, object] = {}
+    if question.modality:
+        where["modality IN (SELECT value FROM json_each(?))"] = json.dumps(sorted(question.modality))
+    if question.as_of is not None:
+        where["recorded_at <= ?"] = question.as_of
+    elif question.valid_at is None and not question.history:
+        where["state < ? + 0"] = State.SUPERSEDED.value
+        if question.current_only:
+            where["coalesce(expires_at, 9e18) > ?"] = question.now
+    if question.valid_at is not None:
+        where["valid_from <= ?"] = question.valid_at
+    return read_through(db, query, list(question.scopes), where)
 
 
 def _wanted(question: Question, candidate: _Candidate) -> bool:
@@ -159,7 +177,7 @@ def _renewed(db: sqlite3.Connection, query: Query, candidates: list[_Candidate])
     """The candidates with, for a question about how things are, the later of two figures first (`renewal`)."""
     if len(candidates) < 2 or not renewal.asks_for_state(query):
         return candidates
-    spoken = facts.turns(db, [c.row.pk for c in candidates], _READ)
+    spoken = facts.turns(db, [c.row.pk for c in candidates], _WORDS_READ)
     said = [
         renewal.Said(spoken.get(c.row.pk, c.row.text), c.row.said_at, authority(c.row.origin), c.score)
         for c in candidates

@@ -132,6 +132,14 @@ def find(
         yield Found(pk, score, partial(_words_shared, score))
 
 
+def read_through(
+    db: sqlite3.Connection, query: Query, scopes: Sequence[int], where: Mapping[str, object]
+) -> Iterator[Found]:
+    """Every fact of the scopes that holds a word of the query and meets some conditions, by how many it holds."""
+    for pk, score in lexical.scan(db, query.words, scopes, None, where):
+        yield Found(pk, score, partial(_words_shared, score))
+
+
 def _ranked(
     db: sqlite3.Connection, query: Query, scopes: Sequence[int], meaning: Meaning | None, reach: Reach
 ) -> Iterator[Found]:
