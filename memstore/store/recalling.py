@@ -113,7 +113,10 @@ class Recalling(Tending):
 
         asking = self._asking()
         if asking is None:
-            raise UsageError("mode 'select' asks Claude: open the store with MemoryStore(…, claude=Claude())")
+            raise UsageError(
+                "mode 'select' asks Claude: open the store with MemoryStore(…, claude=Claude()); for commands, set"
+                " MEMSTORE_CLAUDE=1 and ANTHROPIC_API_KEY"
+            )
         if self.ledger.in_transaction:
             raise UsageError("mode 'select' asks Claude, which may take a minute: not inside a transaction")
         offered = ask(select.OFFERED, None)
