@@ -104,6 +104,15 @@ class TestAnAgentThatReportsWithoutEnd:
         memory.feedback([first, second], "used")
         assert [len(memory.history(one).transitions) for one in (first, second)] == [7, 1]
 
+    def test_no_number_of_refused_replacements_takes_trust_further_down_than_three(self, memory: MemoryStore) -> None:
+        fact = remembered(memory)
+        sure = []
+        for number in range(12):
+            page = memory.remember(f"The staging server is host {number}.", modality="decision", origin="tool")
+            assert isinstance(memory.supersede(fact, page, reason="so it says"), Conflict)
+            sure.append(memory.explain(fact).confidence)
+        assert sure[0] > sure[1] > sure[2] == sure[11]
+
 
 class TestWhoMayComplain:
     """Invariants 5 and 10: a report from below casts no doubt on what a user said, and is kept all the same."""
