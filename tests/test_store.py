@@ -197,6 +197,15 @@ class TestTwoTimes:
         assert [r.fact_id for r in memory.recall("office", valid_at=spring + timedelta(days=9))] == [a.id]
         assert [r.fact_id for r in memory.recall("office", valid_at=autumn + timedelta(days=9))] == [b.id]
 
+    def test_what_was_over_before_it_was_said_is_not_current(self, memory: MemoryStore, clock: Clock) -> None:
+        begin, end = clock.now - timedelta(days=400), clock.now - timedelta(days=200)
+        fact = memory.remember("The rate is 5 %.", modality="decision", valid_from=begin, valid_to=end)
+        clock.advance(seconds=1)
+        assert memory.status(fact) is Status.EXPIRED
+        assert [r.status for r in memory.recall("rate")] == [Status.EXPIRED]
+        assert memory.recall("rate", current_only=True) == []
+        assert memory.recall("rate", valid_at=begin + timedelta(days=1))[0].fact_id == fact.id
+
 
 class TestScopesAreWalls:
     def test_nothing_crosses_a_scope_that_the_caller_did_not_name(self, memory: MemoryStore) -> None:

@@ -189,7 +189,9 @@ class MemoryStore(Capturing, Changing, Recalling, Reviewing, Syncing):
         about = naming.choice(Kind, kind, "kind")
         if isinstance(ttl, _Default):
             since = at or getattr(source, "at", None) or self.ledger.clock()
-            lifetime = self.lifetimes.of(text, said, about, valid_to - since if valid_to and valid_to.tzinfo else None)
+            stated = valid_to - since if valid_to and valid_to.tzinfo else None
+            over = stated is not None and stated <= timedelta(0)  # it was over before it was said
+            lifetime = writing.SHORTEST if over else self.lifetimes.of(text, said, about, stated)
         else:
             lifetime = ttl
         seen_at, seen = self._see(text, anchors)

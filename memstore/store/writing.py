@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _MICROSECOND = timedelta(microseconds=1)
 _LONGEST = timedelta(days=3_650_000)
+#: The lifetime of what is not to be believed from the moment after it was said.
+SHORTEST = _MICROSECOND
 
 
 class Added(NamedTuple):
