@@ -35,8 +35,9 @@ _SEEDS = 60
 # more common still, only turns that hold a rarer word are looked at.
 _LONG = 500
 _MOST = 40_000
-# Turns whose statements are read at a time.
-_BATCH = 16
+# Turns whose statements are read first, and at a time if those are not enough.
+_FIRST = 16
+_BATCH = 4
 # What a second, third … statement of the same turn loses.
 _AGAIN = 2.0
 # Statements of a turn that are looked at.
@@ -215,12 +216,12 @@ def _statements(
     begin = 0
     while begin < len(ranked) or waiting:
         if begin < len(ranked) and (not waiting or -waiting[0][0] <= ranked[begin][0]):
-            batch = ranked[begin : begin + _BATCH]
+            batch = ranked[begin : begin + (_BATCH if begin else _FIRST)]
             facts_of |= _best(db, field, [turn for _, turn in batch], query, meaning, reach)
             for score, turn in batch:
                 if turn in facts_of:
                     heapq.heappush(waiting, (-score, facts_of[turn][0], turn, score, 0))
-            begin += _BATCH
+            begin += len(batch)
             continue
         below, fact, turn, score, before = heapq.heappop(waiting)
         yield Found(fact, -below, partial(_told, field, turn, before))
