@@ -196,7 +196,7 @@ def scan(
 ) -> list[tuple[int, float]]:
     """Without an index: the facts themselves, by how many of the words they hold. Slower, never wrong.
 
-    `where` are conditions, each on one value, that leave out what is not wanted.
+    `where` are conditions, each on one value, that leave out what is not wanted; one on `state < ?` stands in for ours.
     """
     marks = ",".join("?" * len(scopes))
     wanted = set(words)

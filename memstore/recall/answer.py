@@ -139,7 +139,7 @@ def _read(db: sqlite3.Connection, question: Question, query: Query) -> Iterator[
     if question.as_of is not None:
         where["recorded_at <= ?"] = question.as_of
     elif question.valid_at is None and not question.history:
-        where["state < ? + 0"] = State.SUPERSEDED.value
+        where["state < ?"] = State.SUPERSEDED.value
         if question.current_only:
             where["coalesce(expires_at, 9e18) > ?"] = question.now
     if question.valid_at is not None:
