@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,26 @@ class TestManyProcesses:
         lines = race(tmp_path / "memory.db", processes, operations)
         check_history(tmp_path / "memory.db", lines)
         print(f"{processes} processes, {operations} operations each, {len(lines):,} acknowledgements, none lost")
+
+    def test_a_store_that_another_makes_between_two_looks_at_the_file_is_no_stranger(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, look = tmp_path / "memory.db", Ledger._stamp
+        made: list[MemoryStore] = []
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = WAL")  # so far had the other come
+
+        def look_and_lose_time(connection: sqlite3.Connection) -> tuple[int, int]:
+            found = look(connection)
+            monkeypatch.setattr(Ledger, "_stamp", staticmethod(look))
+            made.append(MemoryStore(path))
+            return found
+
+        monkeypatch.setattr(Ledger, "_stamp", staticmethod(look_and_lose_time))
+        with MemoryStore(path) as store:
+            assert store.facts() == []
+        assert len(made) == 1
+        made[0].close()
 
     def test_a_key_that_all_write_has_one_holder_and_one_chain(self, tmp_path: Path) -> None:
         def write(path: Path, name: int) -> None:

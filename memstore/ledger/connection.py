@@ -173,11 +173,14 @@ class Ledger:
             self._migrate(connection)
 
     def _refuse_strange_files(self, connection: sqlite3.Connection) -> None:
-        # Before anything else is asked of the file: even choosing a journal mode would write to it.
-        version, application = self._stamp(connection)
-        if application != APPLICATION_ID and (
-            version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-        ):
+        # Before even choosing a journal mode, which writes; in one snapshot, as another process may be making it.
+        connection.execute("BEGIN")
+        try:
+            version, application = self._stamp(connection)
+            held = version or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        finally:
+            connection.rollback()
+        if application != APPLICATION_ID and held:
             raise errors.NotAStore(f"{self.path} is another program's SQLite database; it was left as it is")
         if version > SCHEMA_VERSION:
             raise errors.NewerSchema(
